@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/disk.h"
+
+#include <stdlib.h>
+
+#include "base/must.h"
+
+enum { OPERATIONS = 4096, BLOCK = 512 };
+
+/* A write that is not flushed. */
+struct unflushed {
+    struct unflushed *next;
+    uint64_t offset;
+    uint32_t length;
+    uint8_t bytes[];
+};
+
+struct disk {
+    int process;
+    uint64_t bytes;
+    uint8_t *now;     /* what reads see */
+    uint8_t *durable; /* what a power cut leaves for certain */
+    struct unflushed *head, **tail;
+    bool hangs, fails_reads, fails_writes, gone;
+    uint64_t more_ns;
+    uint64_t next_ns; /* disk_delay_next */
+    enum drive_op next_op;
+};
+
+struct operation {
+    bool used, store;
+    uint32_t serial; /* tells a slot's operations apart */
+    struct part *part;
+    uint64_t tag;
+    int number;
+    enum drive_op op;
+    bool fua;
+    uint64_t offset;
+    uint32_t length;
+    struct slice data;
+    uint32_t stored_length;
+    uint8_t stored[512];
+};
+
+struct disks {
+    struct world *world;
+    struct disk at[DRIVE_MAX];
+    struct operation operation[OPERATIONS];
+    uint32_t free[OPERATIONS], free_count, serial;
+};
+
+struct disks *disks_new(struct world *world)
+{
+    struct disks *disks = calloc(1, sizeof *disks);
+    must(disks);
+    disks->world = world;
+    for (uint32_t i = 0; i < OPERATIONS; i++)
+        disks->free[disks->free_count++] = OPERATIONS - 1 - i;
+    return disks;
+}
+
+static void forget_unflushed(struct disk *d)
+{
+    while (d->head) {
+        struct unflushed *u = d->head;
+        d->head = u->next;
+        free(u);
+    }
+    d->tail = &d->head;
+}
+
+void disks_free(struct disks *disks)
+{
+    for (int i = 0; i < DRIVE_MAX; i++) {
+        forget_unflushed(&disks->at[i]);
+        free(disks->at[i].now);
+        free(disks->at[i].durable);
+    }
+    for (int i = 0; i < OPERATIONS; i++)
+        if (disks->operation[i].used)
+            slice_drop(&disks->operation[i].data);
+    free(disks);
+}
+
+void disk_add(struct world *world, int process, int number, uint64_t bytes)
+{
+    struct disk *d = &world_disks(world)->at[number];
+    d->process = process;
+    d->bytes = bytes;
+    d->now = calloc(1, bytes);
+    d->durable = calloc(1, bytes);
+    d->tail = &d->head;
+    must(d->now && d->durable);
+}
+
+static struct disk *disk_of(struct world *world, int number)
+{
+    must(number >= 0 && number < DRIVE_MAX && world_disks(world)->at[number].now);
+    return &world_disks(world)->at[number];
+}
+
+uint64_t disk_size(struct world *world, int number)
+{
+    return disk_of(world, number)->bytes;
+}
+
+const uint8_t *disk_bytes(struct world *world, int number)
+{
+    return disk_of(world, number)->now;
+}
+
+/* ---- content ---- */
+
+static void make_durable(struct disk *d)
+{
+    for (struct unflushed *u = d->head; u; u = u->next)
+        memcpy(d->durable + u->offset, u->bytes, u->length);
+    forget_unflushed(d);
+}
+
+static void remember_unflushed(struct disk *d, uint64_t offset, uint32_t length)
+{
+    struct unflushed *u = malloc(sizeof *u + length);
+    must(u);
+    u->next = NULL;
+    u->offset = offset;
+    u->length = length;
+    memcpy(u->bytes, d->now + offset, length);
+    *d->tail = u;
+    d->tail = &u->next;
+}
+
+/* Durable at once; what lies under it in older unflushed writes must never come back. */
+static void force(struct disk *d, uint64_t offset, uint32_t length)
+{
+    memcpy(d->durable + offset, d->now + offset, length);
+    for (struct unflushed *u = d->head; u; u = u->next) {
+        uint64_t first = u->offset > offset ? u->offset : offset;
+        uint64_t u_end = u->offset + u->length, end = offset + length;
+        if (end > u_end)
+            end = u_end;
+        if (first < end)
+            memcpy(u->bytes + (first - u->offset), d->now + first, end - first);
+    }
+}
+
+/* The first `length` bytes of the write or fill reach the drive. */
+static void change(struct disk *d, const struct operation *o, uint32_t length)
+{
+    const uint8_t *bytes = slice_bytes(o->data);
+    if (o->op == DRIVE_WRITE)
+        memcpy(d->now + o->offset, bytes, length);
+    else
+        for (uint32_t at = 0; at < length; at++)
+            d->now[o->offset + at] = o->data.length ? bytes[at % o->data.length] : 0;
+    if (o->fua)
+        force(d, o->offset, length);
+    else
+        remember_unflushed(d, o->offset, length);
+}
+
+static bool in_range(const struct disk *d, const struct operation *o)
+{
+    return o->offset <= d->bytes && o->length <= d->bytes - o->offset;
+}
+
+static enum drive_status carry_out(struct disks *disks, struct operation *o, struct slice *read)
+{
+    struct disk *d = &disks->at[o->number];
+    if (!d->now || d->gone)
+        return DRIVE_GONE;
+    if (!in_range(d, o) || (o->op == DRIVE_READ ? d->fails_reads : d->fails_writes))
+        return DRIVE_MEDIUM_ERROR;
+    if (o->op == DRIVE_FLUSH)
+        make_durable(d);
+    else if (o->op == DRIVE_READ) {
+        struct buffer *buffer = buffer_get(world_buffers(disks->world), o->length);
+        must(buffer);
+        memcpy(buffer->data, d->now + o->offset, o->length);
+        *read = slice_of(buffer, 0, o->length);
+    } else
+        change(d, o, o->length);
+    return DRIVE_OK;
+}
+
+/* ---- operations ---- */
+
+static void release(struct disks *disks, struct operation *o)
+{
+    slice_drop(&o->data);
+    o->used = false;
+    disks->free[disks->free_count++] = (uint32_t)(o - disks->operation);
+}
+
+static uint64_t duration(struct disks *disks, const struct operation *o)
+{
+    const struct world_config *settings = world_settings(disks->world);
+    uint64_t jitter = random_below(world_random(disks->world), settings->disk_jitter_ns + 1);
+    uint64_t ns = settings->disk_delay_ns + jitter;
+    if (o->store)
+        return ns;
+    struct disk *d = &disks->at[o->number];
+    ns += d->more_ns;
+    if (d->next_ns && d->next_op == o->op) {
+        ns += d->next_ns;
+        d->next_ns = 0;
+    }
+    return ns;
+}
+
+void disks_act(struct disks *disks, struct part *part, const struct action *action)
+{
+    must(disks->free_count > 0);
+    struct operation *o = &disks->operation[disks->free[--disks->free_count]];
+    memset(o, 0, sizeof *o);
+    o->used = true;
+    o->serial = ++disks->serial;
+    o->part = part;
+    if (action->kind == ACTION_STORE) {
+        o->store = true;
+        o->tag = action->store.tag;
+        o->stored_length = action->store.length;
+        memcpy(o->stored, action->store.bytes, sizeof o->stored);
+    } else {
+        o->tag = action->drive.tag;
+        o->number = port_index(part->port) * 32 + action->drive.slot;
+        must(o->number < DRIVE_MAX);
+        o->op = (enum drive_op)action->drive.op;
+        o->fua = action->drive.fua;
+        o->offset = action->drive.offset;
+        o->length = action->drive.length;
+        o->data = action->drive.data;
+        must(o->op != DRIVE_WRITE || o->data.length == o->length);
+    }
+    world_schedule(disks->world, world_now(disks->world) + duration(disks, o), HAPPENING_DISK,
+                   (uint64_t)o->serial << 32 | (uint64_t)(o - disks->operation));
+}
+
+static void answer(struct disks *disks, struct operation *o, enum drive_status status,
+                   struct slice read)
+{
+    struct item *item = item_new(ITEM_EVENT);
+    item->port = o->part->port;
+    item->payload = read;
+    struct event *event = &item->ready.event;
+    if (o->store) {
+        event->kind = EVENT_STORED;
+        event->stored.tag = o->tag;
+        event->stored.ok = true;
+    } else {
+        event->kind = EVENT_DRIVE;
+        event->drive.tag = o->tag;
+        event->drive.status = status;
+        event->drive.data = read;
+    }
+    world_deliver(disks->world, o->part->process, item);
+}
+
+static void store(const struct operation *o)
+{
+    o->part->stored_length = o->stored_length;
+    memcpy(o->part->stored, o->stored, sizeof o->stored);
+}
+
+void disks_happened(struct disks *disks, uint64_t what)
+{
+    struct operation *o = &disks->operation[(uint32_t)what];
+    if (!o->used || o->serial != what >> 32)
+        return; /* its process has died: disks_process_down has dealt with it */
+    if (!o->store && disks->at[o->number].hangs) {
+        world_schedule(disks->world, world_now(disks->world) + MS(1), HAPPENING_DISK, what);
+        return;
+    }
+    struct slice read = slice_none();
+    enum drive_status status = DRIVE_OK;
+    if (o->store)
+        store(o);
+    else
+        status = carry_out(disks, o, &read);
+    answer(disks, o, status, read);
+    release(disks, o);
+}
+
+/* What was under way happens, does not, or is torn. */
+static void cut_short(struct disks *disks, struct operation *o)
+{
+    struct random *random = world_random(disks->world);
+    if (o->store) {
+        if (random_chance(random, 50))
+            store(o);
+        return;
+    }
+    struct disk *d = &disks->at[o->number];
+    bool writes = o->op == DRIVE_WRITE || o->op == DRIVE_FILL;
+    if (!writes || !d->now || d->gone || d->fails_writes || !in_range(d, o))
+        return;
+    uint32_t blocks = o->length / BLOCK;
+    uint32_t done = random_chance(random, 40)   ? blocks
+                    : random_chance(random, 50) ? 0
+                                                : (uint32_t)random_below(random, blocks + 1);
+    o->fua = false;
+    change(d, o, done * BLOCK);
+}
+
+void disks_process_down(struct disks *disks, int process)
+{
+    for (int i = 0; i < OPERATIONS; i++) {
+        struct operation *o = &disks->operation[i];
+        if (!o->used || o->part->process != process)
+            continue;
+        cut_short(disks, o);
+        release(disks, o);
+    }
+}
+
+void disks_power_cut(struct disks *disks)
+{
+    struct random *random = world_random(disks->world);
+    for (int i = 0; i < DRIVE_MAX; i++) {
+        struct disk *d = &disks->at[i];
+        if (!d->now)
+            continue;
+        for (struct unflushed *u = d->head; u; u = u->next)
+            for (uint32_t at = 0; at < u->length; at += BLOCK)
+                if (random_chance(random, 50))
+                    memcpy(d->durable + u->offset + at, u->bytes + at, BLOCK);
+        forget_unflushed(d);
+        memcpy(d->now, d->durable, d->bytes);
+    }
+}
+
+/* ---- faults ---- */
+
+void disk_hang(struct world *world, int number, bool hangs)
+{
+    disk_of(world, number)->hangs = hangs;
+}
+
+void disk_delay_next(struct world *world, int number, enum drive_op op, uint64_t for_ns)
+{
+    struct disk *d = disk_of(world, number);
+    d->next_op = op;
+    d->next_ns = for_ns;
+}
+
+void disk_slow(struct world *world, int number, uint64_t more_ns)
+{
+    disk_of(world, number)->more_ns = more_ns;
+}
+
+void disk_fail(struct world *world, int number, bool reads, bool writes)
+{
+    struct disk *d = disk_of(world, number);
+    d->fails_reads = reads;
+    d->fails_writes = writes;
+}
+
+void disk_remove(struct world *world, int number, bool gone)
+{
+    disk_of(world, number)->gone = gone;
+}
+
+bool disk_pending(struct world *world, uint32_t i, struct disk_pending *out)
+{
+    struct disks *disks = world_disks(world);
+    for (int k = 0; k < OPERATIONS; k++) {
+        const struct operation *o = &disks->operation[k];
+        if (!o->used || o->store || i-- > 0)
+            continue;
+        *out = (struct disk_pending){o->number, o->op, o->offset, o->length, o->tag};
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/guard.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "sim/cell.h"
+#include "sim/disk.h"
+#include "sim/kinds.h"
+
+enum { REIGNS = 4096, ANSWERS = 1 << 16, COMMANDS = 4096, SENTENCE = 400 };
+
+struct reign {
+    uint64_t epoch;
+    struct member primary;
+};
+
+struct answer {
+    bool used;
+    uint8_t group, status, sense_key;
+    struct command_id id;
+};
+
+/* A drive command that a loop switch has received and not answered. */
+struct drive_command {
+    bool used;
+    uint32_t life;
+    bool forbidden; /* it came after a fence that disallows it */
+    port_id from;
+    struct drive_message message;
+};
+
+struct loop_guard {
+    struct members asked[GROUP_MAX]; /* of the fence that was asked for last */
+    uint64_t asked_epoch[GROUP_MAX];
+    struct members allowed[GROUP_MAX]; /* of the fence that stands */
+    uint64_t epoch[GROUP_MAX];
+    struct drive_command command[COMMANDS];
+    uint32_t commands; /* highest used + 1 */
+};
+
+struct guard {
+    struct world *world;
+    struct reign reign[GROUP_MAX][REIGNS];
+    uint64_t record_epoch[GROUP_MAX], record_generation[GROUP_MAX];
+    struct answer answer[ANSWERS];
+    struct loop_guard loop[LOOP_MAX];
+    char violation[SENTENCE];
+};
+
+static void violated(struct guard *g, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void violated(struct guard *g, const char *format, ...)
+{
+    if (g->violation[0])
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(g->violation, sizeof g->violation, format, arguments);
+    va_end(arguments);
+}
+
+const char *guard_violation(const struct guard *g)
+{
+    return g->violation[0] ? g->violation : NULL;
+}
+
+/* ---- one primary in an epoch ---- */
+
+static void check_record(struct guard *g)
+{
+    for (int group = 0; group < GROUP_MAX; group++) {
+        const struct record *record = cell_record(g->world, group);
+        if (record->generation < g->record_generation[group] ||
+            record->epoch < g->record_epoch[group])
+            violated(g, "the record of g%d went back to epoch %llu", group + 1,
+                     (unsigned long long)record->epoch);
+        g->record_generation[group] = record->generation;
+        g->record_epoch[group] = record->epoch;
+    }
+}
+
+static void check_unit(struct guard *g, const struct part *part)
+{
+    struct unit_status status;
+    unit_describe(kinds_unit(part), &status);
+    if (status.state != UNIT_STATE_PRIMARY)
+        return;
+    struct reign *reign = &g->reign[status.group][status.epoch % REIGNS];
+    struct member self = {status.module, status.incarnation};
+    if (reign->epoch == status.epoch && !member_same(reign->primary, self))
+        violated(g, "g%d has two primaries in epoch %llu: %c and %s", status.group + 1,
+                 (unsigned long long)status.epoch, 'A' + reign->primary.module, part->name);
+    if (reign->epoch < status.epoch)
+        *reign = (struct reign){status.epoch, self};
+}
+
+static void stepped(void *watcher, struct part *part)
+{
+    struct guard *g = watcher;
+    if (part->kind != &kinds_unit_part)
+        return;
+    check_record(g);
+    check_unit(g, part);
+}
+
+/* ---- one outcome of a command ---- */
+
+static void check_response(struct guard *g, const struct response_message *r)
+{
+    uint64_t hash =
+        r->id.sequence * 0x9E3779B97F4A7C15u + r->id.session * 31 + r->id.sender * 7 + r->group;
+    struct answer *a = &g->answer[(hash >> 16) % ANSWERS];
+    uint8_t sense_key = r->sense_length > 2 ? r->sense[2] & 0x0F : 0;
+    if (a->used && a->group == r->group && command_id_same(a->id, r->id)) {
+        if (a->status != r->status || a->sense_key != sense_key)
+            violated(g, "command %llu of sender %d in g%d was answered %02x/%x and %02x/%x",
+                     (unsigned long long)r->id.sequence, r->id.sender, r->group + 1, a->status,
+                     a->sense_key, r->status, sense_key);
+        return;
+    }
+    *a = (struct answer){true, r->group, r->status, sense_key, r->id};
+}
+
+/* ---- fences ---- */
+
+static bool changes(const struct drive_message *m)
+{
+    return m->op == DRIVE_WRITE || m->op == DRIVE_FILL;
+}
+
+static void drive_command_came(struct guard *g, const struct part *part, const struct message *m)
+{
+    struct loop_guard *loop = &g->loop[port_index(part->port)];
+    const struct drive_message *drive = &m->drive;
+    uint32_t i = 0;
+    while (i < COMMANDS && loop->command[i].used)
+        i++;
+    must(i < COMMANDS);
+    struct drive_command *c = &loop->command[i];
+    if (i >= loop->commands)
+        loop->commands = i + 1;
+    *c = (struct drive_command){.used = true, .from = m->from, .message = *drive};
+    c->life = world_life(g->world, part->process);
+    c->forbidden =
+        drive->epoch < loop->epoch[drive->bank] ||
+        (loop->epoch[drive->bank] &&
+         members_find_module(&loop->allowed[drive->bank], (uint8_t)port_index(m->from)) < 0);
+}
+
+static void drive_response_left(struct guard *g, const struct part *part, const struct message *m)
+{
+    struct loop_guard *loop = &g->loop[port_index(part->port)];
+    for (uint32_t i = 0; i < loop->commands; i++) {
+        struct drive_command *c = &loop->command[i];
+        if (!c->used || c->from != m->to || c->message.tag != m->drive.tag)
+            continue;
+        if (c->forbidden && changes(&c->message) && m->drive.status == DRIVE_OK &&
+            c->life == world_life(g->world, part->process))
+            violated(g, "%s carried out a write of epoch %llu although its fence is %llu",
+                     part->name, (unsigned long long)c->message.epoch,
+                     (unsigned long long)loop->epoch[c->message.bank]);
+        c->used = false;
+        return;
+    }
+}
+
+/* Does the drive still have to do that very command? Another of the same shape hides it. */
+static bool at_drive(struct guard *g, const struct drive_message *m)
+{
+    struct disk_pending pending;
+    for (uint32_t i = 0; disk_pending(g->world, i, &pending); i++)
+        if (pending.number == m->drive && (uint8_t)pending.op == m->op &&
+            pending.offset == m->offset && pending.length == m->length)
+            return true;
+    return false;
+}
+
+static bool twin_allowed(const struct loop_guard *loop, const struct members *allowed,
+                         const struct drive_message *m)
+{
+    for (uint32_t i = 0; i < loop->commands; i++) {
+        const struct drive_command *c = &loop->command[i];
+        if (c->used && c->message.drive == m->drive && c->message.offset == m->offset &&
+            members_find_module(allowed, (uint8_t)port_index(c->from)) >= 0)
+            return true;
+    }
+    return false;
+}
+
+static void fence_answered(struct guard *g, const struct part *part, const struct message *m)
+{
+    const struct fence_message *fence = &m->fence;
+    struct loop_guard *loop = &g->loop[port_index(part->port)];
+    if (fence->result != FENCE_DONE || fence->epoch != loop->asked_epoch[fence->bank])
+        return;
+    if (fence->epoch < loop->epoch[fence->bank])
+        violated(g, "%s took a fence of epoch %llu below its %llu", part->name,
+                 (unsigned long long)fence->epoch, (unsigned long long)loop->epoch[fence->bank]);
+    loop->epoch[fence->bank] = fence->epoch;
+    loop->allowed[fence->bank] = loop->asked[fence->bank];
+    for (uint32_t i = 0; i < loop->commands; i++) {
+        struct drive_command *c = &loop->command[i];
+        bool here = c->used && c->life == world_life(g->world, part->process);
+        if (!here || c->message.bank != fence->bank || !changes(&c->message) ||
+            members_find_module(&loop->allowed[fence->bank], (uint8_t)port_index(c->from)) >= 0)
+            continue;
+        if (!(fence->undrained >> c->message.drive % 32 & 1) && at_drive(g, &c->message) &&
+            !twin_allowed(loop, &loop->allowed[fence->bank], &c->message))
+            violated(g, "%s answered the fence of epoch %llu with a write of %c under way",
+                     part->name, (unsigned long long)fence->epoch, 'A' + port_index(c->from));
+        c->forbidden = false; /* its late answer tells nothing */
+    }
+}
+
+static void sent(void *watcher, struct part *part, const struct message *message)
+{
+    struct guard *g = watcher;
+    if (message->kind == MESSAGE_FENCE_ANSWER)
+        fence_answered(g, part, message);
+    else if (message->kind == MESSAGE_DRIVE_RESPONSE)
+        drive_response_left(g, part, message);
+}
+
+static void received(void *watcher, struct part *part, const struct message *message)
+{
+    struct guard *g = watcher;
+    if (message->kind == MESSAGE_DRIVE_COMMAND)
+        drive_command_came(g, part, message);
+    else if (message->kind == MESSAGE_FENCE) {
+        struct loop_guard *loop = &g->loop[port_index(part->port)];
+        loop->asked[message->fence.bank] = message->fence.allowed;
+        loop->asked_epoch[message->fence.bank] = message->fence.epoch;
+    } else if (message->kind == MESSAGE_RESPONSE && port_kind(part->port) != PORT_KIND_UNIT)
+        check_response(g, &message->response);
+}
+
+struct guard *guard_new(struct world *world)
+{
+    struct guard *g = calloc(1, sizeof *g);
+    must(g);
+    g->world = world;
+    world_watch(world, &(struct world_watch){g, stepped, sent, received});
+    return g;
+}
+
+void guard_free(struct guard *g)
+{
+    free(g);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEGUE_SIM_GUARD_H
+#define SEGUE_SIM_GUARD_H
+
+/* Watches the parts for what must hold always (docs/PROTOCOL.md), hosts or no hosts: in an epoch at
+ * most one unit is primary of a group, and epochs only grow; a command that a switch is answered
+ * twice is answered the same; no drive changes by an epoch below its fence, and what was admitted
+ * before a fence has ended when the fence is answered. */
+
+#include "sim/world.h"
+
+struct guard;
+
+struct guard *guard_new(struct world *world); /* sets world_watch */
+void guard_free(struct guard *guard);
+const char *guard_violation(const struct guard *guard); /* NULL: none */
+
+#endif

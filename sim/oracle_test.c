@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/oracle.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "sim/probe.h"
+
+enum { LBA = 3, VOLUME = 5 };
+
+/* Operations at times of our choice. */
+struct table {
+    struct world *world;
+    struct clients *clients;
+    struct oracle *oracle;
+};
+
+static void table_begin(struct table *t)
+{
+    struct world_config config = world_config_default(1);
+    t->world = world_new(&config);
+    t->clients = clients_new(t->world);
+    t->oracle = oracle_new();
+    oracle_volume(t->oracle, 0, VOLUME, 64);
+}
+
+static void table_end(struct table *t)
+{
+    oracle_free(t->oracle);
+    clients_free(t->clients);
+    world_free(t->world);
+}
+
+static struct op *begin(struct table *t, struct op *op, uint64_t at)
+{
+    op->volume = VOLUME;
+    op->begun_ns = at;
+    oracle_begun(t->oracle, op);
+    return op;
+}
+
+static struct op *begin_write(struct table *t, uint64_t at)
+{
+    return begin(t, op_write(t->clients, LBA, 1, false), at);
+}
+
+static void end(struct table *t, struct op *op, uint64_t at, uint8_t status)
+{
+    op->ended_ns = at;
+    op->state = OP_STATE_ANSWERED;
+    op->status = status;
+    oracle_ended(t->oracle, op);
+}
+
+static void read_sees(struct table *t, uint64_t from, uint64_t to, uint64_t stamp)
+{
+    struct op *op = begin(t, op_read(t->clients, LBA, 1), from);
+    op->in_length = BLOCK_BYTES;
+    memset(op->in, 0, BLOCK_BYTES);
+    if (stamp)
+        op_stamp_block(op->in, stamp, LBA);
+    end(t, op, to, 0);
+}
+
+static void a_fresh_read_is_right_and_a_stale_one_wrong(void **unused)
+{
+    (void)unused;
+    struct table t;
+    table_begin(&t);
+    read_sees(&t, 1, 2, STAMP_ZERO);
+    struct op *w = begin_write(&t, 10);
+    end(&t, w, 20, 0);
+    read_sees(&t, 21, 22, w->stamp);
+    assert_null(oracle_violation(t.oracle));
+    assert_int_equal(oracle_verified(t.oracle), 2);
+    read_sees(&t, 23, 24, STAMP_ZERO);
+    assert_non_null(oracle_violation(t.oracle));
+    table_end(&t);
+}
+
+static void a_read_beside_a_write_may_see_either(void **unused)
+{
+    (void)unused;
+    struct table t;
+    table_begin(&t);
+    struct op *w = begin_write(&t, 10);
+    read_sees(&t, 11, 12, STAMP_ZERO);
+    read_sees(&t, 13, 14, w->stamp);
+    end(&t, w, 20, 0);
+    read_sees(&t, 21, 22, w->stamp);
+    assert_null(oracle_violation(t.oracle));
+    table_end(&t);
+}
+
+static void reads_do_not_go_back(void **unused)
+{
+    (void)unused;
+    struct table t;
+    table_begin(&t);
+    struct op *w = begin_write(&t, 10);
+    read_sees(&t, 11, 12, w->stamp);
+    read_sees(&t, 13, 14, STAMP_ZERO); /* although the write has not ended */
+    assert_non_null(oracle_violation(t.oracle));
+    (void)w;
+    table_end(&t);
+}
+
+static void a_lost_write_may_come_at_any_time_but_only_once(void **unused)
+{
+    (void)unused;
+    struct table t;
+    table_begin(&t);
+    struct op *lost = begin_write(&t, 10);
+    struct op *w = begin_write(&t, 30);
+    end(&t, w, 40, 0);
+    read_sees(&t, 41, 42, w->stamp);
+    read_sees(&t, 50, 51, lost->stamp);
+    assert_null(oracle_violation(t.oracle));
+    read_sees(&t, 60, 61, w->stamp);
+    assert_non_null(oracle_violation(t.oracle));
+    table_end(&t);
+}
+
+static void a_refused_write_is_never_seen(void **unused)
+{
+    (void)unused;
+    struct table t;
+    table_begin(&t);
+    struct op *w = begin_write(&t, 10);
+    end(&t, w, 20, 0x18);
+    read_sees(&t, 30, 31, STAMP_ZERO);
+    assert_null(oracle_violation(t.oracle));
+    read_sees(&t, 40, 41, w->stamp);
+    assert_non_null(oracle_violation(t.oracle));
+    table_end(&t);
+}
+
+static void torn_blocks_are_seen(void **unused)
+{
+    (void)unused;
+    struct table t;
+    table_begin(&t);
+    struct op *w = begin_write(&t, 10);
+    end(&t, w, 20, 0);
+    struct op *op = begin(&t, op_read(t.clients, LBA, 1), 30);
+    op->in_length = BLOCK_BYTES;
+    op_stamp_block(op->in, w->stamp, LBA);
+    op->in[511] ^= 1;
+    end(&t, op, 31, 0);
+    assert_non_null(oracle_violation(t.oracle));
+    table_end(&t);
+}
+
+static void one_compare_and_write_takes_a_value(void **unused)
+{
+    (void)unused;
+    struct table t;
+    table_begin(&t);
+    struct op *a = begin(&t, op_compare_write(t.clients, LBA, STAMP_ZERO), 10);
+    struct op *b = begin(&t, op_compare_write(t.clients, LBA, STAMP_ZERO), 11);
+    end(&t, a, 20, 0);
+    assert_null(oracle_violation(t.oracle));
+    end(&t, b, 21, 0);
+    assert_non_null(oracle_violation(t.oracle));
+    table_end(&t);
+}
+
+/* Honest histories of one register are always accepted. */
+static void random_honest_histories_pass(void **unused)
+{
+    (void)unused;
+    for (uint64_t seed = 1; seed < 200; seed++) {
+        struct table t;
+        struct random random = {seed};
+        table_begin(&t);
+        uint64_t holds = STAMP_ZERO;
+        struct op *open[4] = {0};
+        uint64_t sees[4] = {0};
+        bool effected[4] = {0};
+        for (uint64_t now = 10; now < 400; now++) {
+            int i = (int)random_below(&random, 4);
+            if (!open[i]) {
+                open[i] = random_chance(&random, 50) ? op_write(t.clients, LBA, 1, false)
+                                                     : op_read(t.clients, LBA, 1);
+                begin(&t, open[i], now);
+                effected[i] = false;
+            } else if (!effected[i]) { /* its moment */
+                effected[i] = true;
+                sees[i] = holds;
+                if (open[i]->kind == OP_WRITE)
+                    holds = open[i]->stamp;
+            } else if (open[i]->kind == OP_WRITE) {
+                if (random_chance(&random, 80))
+                    end(&t, open[i], now, 0);
+                open[i] = NULL;
+            } else {
+                open[i]->in_length = BLOCK_BYTES;
+                if (sees[i])
+                    op_stamp_block(open[i]->in, sees[i], LBA);
+                end(&t, open[i], now, 0);
+                open[i] = NULL;
+            }
+            if (oracle_violation(t.oracle))
+                fail_msg("seed %llu: %s", (unsigned long long)seed, oracle_violation(t.oracle));
+        }
+        table_end(&t);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fresh_read_is_right_and_a_stale_one_wrong),
+        cmocka_unit_test(a_read_beside_a_write_may_see_either),
+        cmocka_unit_test(reads_do_not_go_back),
+        cmocka_unit_test(a_lost_write_may_come_at_any_time_but_only_once),
+        cmocka_unit_test(a_refused_write_is_never_seen),
+        cmocka_unit_test(torn_blocks_are_seen),
+        cmocka_unit_test(one_compare_and_write_takes_a_value),
+        cmocka_unit_test(random_honest_histories_pass),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

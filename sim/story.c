@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/story.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/must.h"
+
+enum { LAST_LINES = 120, SENTENCE = 600 };
+
+static void (*failure_hook)(const char *sentence);
+static struct story *present; /* the one that runs, for a machine's broken promise */
+
+static void broken_promise(void)
+{
+    if (present)
+        story_failed(present, "must", 0, "a machine broke its promise");
+}
+
+void story_on_failure(void (*failure)(const char *sentence))
+{
+    failure_hook = failure;
+    must_on_failure(broken_promise);
+}
+
+_Noreturn void story_failed(struct story *s, const char *file, int line, const char *format, ...)
+{
+    char what[SENTENCE / 2], sentence[SENTENCE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    snprintf(sentence, sizeof sentence, "story %s, seed %llu, at %.3f ms: %s (%s:%d)", s->name,
+             (unsigned long long)s->seed, (double)(world_now(s->world) - MS(1000)) / 1e6, what,
+             file, line);
+    present = NULL;
+    world_print(s->world, LAST_LINES);
+    const char *violation = site_violation(s->site);
+    if (violation)
+        printf("violation: %s\n", violation);
+    printf("%s\n", sentence);
+    fflush(stdout);
+    if (failure_hook)
+        failure_hook(sentence);
+    exit(1);
+}
+
+/* ---- beginning and end ---- */
+
+static bool at_home(struct story *s)
+{
+    for (int g = 0; g < s->site->options.groups; g++)
+        if (site_primary(s->site, g) != s->site->unit_config[0][g].member[0])
+            return false;
+    return site_settled(s->site);
+}
+
+void story_begin(struct story *s, const char *name, const struct site_options *options)
+{
+    *s = (struct story){.name = name, .seed = options->world.seed};
+    s->site = site_new(options);
+    s->world = s->site->world;
+    present = s;
+    site_start(s->site);
+    story_until(s, site_settled(s->site), MS(20000));
+    story_assert(s, site_create(s->site));
+    story_until(s, at_home(s), MS(30000));
+    story_settle_attentions(s);
+    story_mark(s);
+}
+
+/* Every block that anybody wrote is read once by each path: the oracle judges what comes. */
+static void read_all(struct story *s)
+{
+    struct clients *clients = s->site->clients;
+    uint32_t count = clients_count(clients);
+    for (uint32_t ticket = 1; ticket <= count; ticket++) {
+        const struct op *op = op_of(clients, ticket);
+        bool writes = op->kind == OP_WRITE || op->kind == OP_FILL || op->kind == OP_COMPARE_WRITE;
+        if (!writes || !op->begun_ns)
+            continue;
+        for (int v = 0; v < s->site->volumes; v++)
+            if (s->site->volume[v].group == op->group && s->site->volume[v].volume == op->volume)
+                for (int path = 0; path < s->site->options.switches; path++)
+                    story_read(s, v, op->lba, op->blocks, path);
+    }
+}
+
+void story_leave(struct story *s)
+{
+    const char *violation = site_violation(s->site);
+    if (violation)
+        story_failed(s, __FILE__, __LINE__, "%s", violation);
+    if (!site_free(s->site))
+        printf("story %s: payload was not given back\n", s->name);
+    s->site = NULL;
+    present = NULL;
+}
+
+void story_end(struct story *s)
+{
+    char sentence[SENTENCE / 2];
+    site_heal(s->site);
+    story_until(s, site_settled(s->site) && site_answered(s->site), MS(60000));
+    story_settle_attentions(s);
+    read_all(s);
+    for (int v = 0; v < s->site->volumes; v++)
+        story_flush(s, v, 0);
+    story_run(s, MS(500));
+    if (!site_mirrors_equal(s->site, sentence, sizeof sentence))
+        story_failed(s, __FILE__, __LINE__, "%s", sentence);
+    story_leave(s);
+}
+
+bool story_step(struct story *s, uint64_t until)
+{
+    bool more = world_step(s->world, until);
+    const char *violation = site_violation(s->site);
+    if (violation)
+        story_failed(s, __FILE__, __LINE__, "%s", violation);
+    return more;
+}
+
+void story_run(struct story *s, uint64_t for_ns)
+{
+    uint64_t until = world_now(s->world) + for_ns;
+    while (story_step(s, until))
+        ;
+}
+
+/* ---- commands ---- */
+
+struct op *story_send(struct story *s, struct op *op, int volume, int path)
+{
+    site_begin(s->site, op, volume, s->host, (uint8_t)path);
+    return op;
+}
+
+struct op *story_send_write(struct story *s, int volume, uint64_t lba, uint32_t blocks, int path)
+{
+    return story_send(s, op_write(s->site->clients, lba, blocks, false), volume, path);
+}
+
+struct op *story_send_read(struct story *s, int volume, uint64_t lba, uint32_t blocks, int path)
+{
+    return story_send(s, op_read(s->site->clients, lba, blocks), volume, path);
+}
+
+void story_answered(struct story *s, struct op *op, uint64_t within_ns)
+{
+    story_until(s, op->state != OP_STATE_WAITING, within_ns);
+    if (op->state != OP_STATE_ANSWERED)
+        story_failed(s, __FILE__, __LINE__, "operation %u: its path died", op->ticket);
+}
+
+void story_good(struct story *s, struct op *op, uint64_t within_ns)
+{
+    story_answered(s, op, within_ns);
+    if (op->status != 0)
+        story_failed(s, __FILE__, __LINE__, "operation %u: status %02x, sense %x/%02x/%02x",
+                     op->ticket, op->status, op->sense_key, op->asc, op->ascq);
+}
+
+/* What a host's driver tries again without telling anybody. */
+static bool worth_repeating(const struct op *op)
+{
+    return op->status == 0x08 || op->status == 0x28 || (op->status == 2 && op->sense_key == 6);
+}
+
+struct op *story_write(struct story *s, int volume, uint64_t lba, uint32_t blocks, int path)
+{
+    for (int i = 0;; i++) {
+        struct op *op = story_send_write(s, volume, lba, blocks, path);
+        story_answered(s, op, MS(10000));
+        if (i < 5 && worth_repeating(op))
+            continue;
+        story_good(s, op, 0);
+        return op;
+    }
+}
+
+struct op *story_read(struct story *s, int volume, uint64_t lba, uint32_t blocks, int path)
+{
+    for (int i = 0;; i++) {
+        struct op *op = story_send_read(s, volume, lba, blocks, path);
+        story_answered(s, op, MS(10000));
+        if (i < 5 && worth_repeating(op))
+            continue;
+        story_good(s, op, 0);
+        return op;
+    }
+}
+
+struct op *story_flush(struct story *s, int volume, int path)
+{
+    for (int i = 0;; i++) {
+        struct op *op = story_send(s, op_flush(s->site->clients), volume, path);
+        story_answered(s, op, MS(10000));
+        if (i < 5 && worth_repeating(op))
+            continue;
+        story_good(s, op, 0);
+        return op;
+    }
+}
+
+uint64_t story_stamp(struct story *s, int volume, uint64_t lba, int path)
+{
+    struct op *op = story_read(s, volume, lba, 1, path);
+    return op_block_stamp(op->in, lba);
+}
+
+void story_settle_attentions(struct story *s)
+{
+    static const uint8_t test_unit_ready[16] = {0};
+    for (int v = 0; v < s->site->volumes; v++)
+        for (int path = 0; path < s->site->options.switches; path++)
+            for (int i = 0; i < 8; i++) {
+                struct op *op =
+                    story_send(s, op_cdb(s->site->clients, test_unit_ready, NULL, 0, 0), v, path);
+                story_answered(s, op, MS(10000));
+                if (op->status == 0)
+                    break;
+            }
+}
+
+void story_manage(struct story *s, int group, const struct manage_request *request)
+{
+    char text[512];
+    int module = 0;
+    while (!world_living(s->world, s->site->module[module]) ||
+           world_paused(s->world, s->site->module[module]))
+        module++;
+    if (!site_manage(s->site, module, (uint8_t)group, request, text, sizeof text))
+        story_failed(s, __FILE__, __LINE__, "management request %d: %s", request->verb, text);
+}
+
+/* ---- faults ---- */
+
+void story_crash(struct story *s, const char *process)
+{
+    world_crash(s->world, world_process(s->world, process));
+}
+
+void story_restart(struct story *s, const char *process)
+{
+    world_start(s->world, world_process(s->world, process));
+}
+
+void story_pause(struct story *s, const char *process)
+{
+    world_pause(s->world, world_process(s->world, process));
+}
+
+void story_resume(struct story *s, const char *process)
+{
+    world_resume(s->world, world_process(s->world, process));
+}
+
+void story_cut(struct story *s, const char *a, const char *b, enum link_way way)
+{
+    link_cut(s->world, world_process(s->world, a), world_process(s->world, b), way);
+}
+
+void story_hold(struct story *s, const char *a, const char *b, enum message_kind kind)
+{
+    link_hold(s->world, world_process(s->world, a), world_process(s->world, b), kind);
+}
+
+bool story_held(struct story *s, const char *a, const char *b)
+{
+    return link_held(s->world, world_process(s->world, a), world_process(s->world, b));
+}
+
+void story_lose(struct story *s, const char *a, const char *b, enum message_kind kind)
+{
+    link_lose(s->world, world_process(s->world, a), world_process(s->world, b), kind);
+}
+
+void story_break(struct story *s, const char *a, const char *b)
+{
+    link_break(s->world, world_process(s->world, a), world_process(s->world, b), false);
+}
+
+void story_restore(struct story *s, const char *a, const char *b)
+{
+    link_restore(s->world, world_process(s->world, a), world_process(s->world, b));
+}
+
+void story_isolate(struct story *s, const char *process, enum link_way way)
+{
+    int p = world_process(s->world, process);
+    for (int q = 0; q < world_processes(s->world); q++)
+        if (q != p && link_exists(s->world, p, q))
+            link_cut(s->world, p, q, way);
+}
+
+void story_rejoin(struct story *s, const char *process)
+{
+    int p = world_process(s->world, process);
+    for (int q = 0; q < world_processes(s->world); q++)
+        if (q != p && link_exists(s->world, p, q))
+            link_restore(s->world, p, q);
+}
+
+void story_reach_register(struct story *s, const char *process, enum cell_reach reach)
+{
+    cell_reach(s->world, world_process(s->world, process), reach);
+}
+
+/* ---- looking ---- */
+
+struct unit_status story_unit(struct story *s, const char *unit)
+{
+    struct unit_status status;
+    if (!site_describe(s->site, unit[0] - 'A', unit[1] - '1', &status))
+        story_failed(s, __FILE__, __LINE__, "%s is dead", unit);
+    return status;
+}
+
+enum unit_state story_state(struct story *s, const char *unit)
+{
+    struct unit_status status;
+    return site_describe(s->site, unit[0] - 'A', unit[1] - '1', &status) ? status.state
+                                                                         : UNIT_STATE_STATES;
+}
+
+const struct record *story_record(struct story *s, int group)
+{
+    return cell_record(s->world, group);
+}
+
+bool story_primary(struct story *s, const char *unit)
+{
+    return story_state(s, unit) == UNIT_STATE_PRIMARY;
+}
+
+bool story_in_sync(struct story *s, const char *unit)
+{
+    const struct record *record = story_record(s, unit[1] - '1');
+    return members_find_module(&record->in_sync, (uint8_t)(unit[0] - 'A')) >= 0 &&
+           record->previous.count == 0;
+}
+
+bool story_settled(struct story *s)
+{
+    return site_settled(s->site);
+}
+
+void story_mark(struct story *s)
+{
+    s->mark = world_lines(s->world);
+}
+
+uint32_t story_count(struct story *s, const char *pattern)
+{
+    uint32_t count = 0;
+    for (uint32_t i = s->mark; i < world_lines(s->world); i++)
+        count += fnmatch(pattern, world_line(s->world, i)->text, 0) == 0;
+    return count;
+}
+
+bool story_said(struct story *s, const char *pattern)
+{
+    return story_count(s, pattern) > 0;
+}
+
+void story_expect(struct story *s, const char *trace)
+{
+    uint32_t at = s->mark;
+    while (*trace) {
+        char pattern[SENTENCE / 2];
+        size_t length = strcspn(trace, "\n");
+        snprintf(pattern, sizeof pattern, "%.*s", (int)length, trace);
+        trace += length + (trace[length] == '\n');
+        if (!pattern[strspn(pattern, " ")])
+            continue;
+        const char *text = pattern + strspn(pattern, " ");
+        while (at < world_lines(s->world) && fnmatch(text, world_line(s->world, at)->text, 0) != 0)
+            at++;
+        if (at == world_lines(s->world))
+            story_failed(s, __FILE__, __LINE__, "the trace lacks, in its place: %s", text);
+        at++;
+    }
+}

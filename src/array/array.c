@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The RAID engine's life and its pump; array.h is its contract. The rest, by subject:
+ *
+ *   pools.c effect.c plan.c manage.c   configuration: what there is, what requests become
+ *   layout.c                           bytes on the drives
+ *   level.c raid_mirror.c              where data lies, what one piece of I/O asks of drives
+ *   hostio.c part.c                    the caller's I/O, cut into pieces
+ *   leg.c drives.c probe.c             drive commands, drives, what they turn out to be
+ *   intent.c resync.c sync.c           write-intent map, resynchronisation, a drive's way back
+ *   blob.c carry.c                     state on the drives; carrying out effects
+ *
+ *   IDLE -- array_read_state --> LOADING -- LOADED --> IDLE
+ *   IDLE -- array_begin --> BEGINNING -- BEGUN --> RUNNING -- array_halt --> IDLE
+ */
+#include "array/array.h"
+
+#include <stdlib.h>
+
+#include "array/blob.h"
+#include "array/carry.h"
+#include "array/drives.h"
+#include "array/hostio.h"
+#include "array/intent.h"
+#include "array/leg.h"
+#include "array/part.h"
+#include "array/pools.h"
+#include "array/probe.h"
+#include "array/resync.h"
+#include "array/sync.h"
+#include "base/must.h"
+
+enum { ROUNDS_MAX = 64 };
+
+#define BUFFER_NS MS(1) /* before a buffer is asked for again */
+
+struct array *array_new(uint8_t group, port_id self, struct buffer_pool *buffers,
+                        const struct limits *limits, struct trace *trace)
+{
+    struct array *array = calloc(1, sizeof *array);
+    if (!array)
+        return NULL;
+    array->store.next = malloc(ARRAY_STATE_MAX);
+    array->load.bytes = malloc(ARRAY_STATE_MAX);
+    if (!array->store.next || !array->load.bytes) {
+        array_free(array);
+        return NULL;
+    }
+    array->group = group;
+    array->self = self;
+    array->buffers = buffers;
+    array->limits = limits;
+    array->trace = trace;
+    array->timer_ns = UINT64_MAX;
+    list_init(&array->legs_free);
+    list_init(&array->legs_ended);
+    list_init(&array->splitting);
+    list_init(&array->working);
+    list_init(&array->done);
+    list_init(&array->parts_free);
+    for (int i = 0; i < LEG_MAX; i++)
+        list_append(&array->legs_free, &array->leg[i].link);
+    array->legs_free_count = LEG_MAX;
+    for (int i = 0; i < PART_MAX; i++)
+        list_append(&array->parts_free, &array->part[i].link);
+    for (int d = 0; d < DRIVE_MAX; d++) {
+        struct drive *drive = &array->drive[d];
+        drive->pool = POOL_NONE;
+        drive->info.bank = BANK_NONE;
+        list_init(&drive->waiting);
+        list_init(&drive->sent);
+        list_init(&drive->lingering);
+    }
+    for (int p = 0; p < POOL_MAX; p++)
+        pools_reset(&array->pool[p]);
+    return array;
+}
+
+void array_free(struct array *array)
+{
+    if (!array)
+        return;
+    if (array->store.next && array->load.bytes && array->limits)
+        array_halt(array);
+    free(array->store.next);
+    free(array->load.bytes);
+    free(array);
+}
+
+struct array_notice *array_tell(struct array *array, enum array_notice_kind kind)
+{
+    must(array->notice_count < NOTICE_MAX);
+    struct array_notice *notice =
+        &array->notice[(array->notice_first + array->notice_count++) % NOTICE_MAX];
+    *notice = (struct array_notice){.kind = kind, .drive = 0xFF};
+    array->more = true;
+    return notice;
+}
+
+bool array_next_notice(struct array *array, struct array_notice *out)
+{
+    if (array->notice_count == 0)
+        return false;
+    *out = array->notice[array->notice_first];
+    array->notice_first = (array->notice_first + 1) % NOTICE_MAX;
+    array->notice_count--;
+    return true;
+}
+
+/* ---- life ---- */
+
+void array_halt(struct array *array)
+{
+    leg_forget_all(array);
+    hostio_forget_all(array);
+    blob_forget(array);
+    carry_forget(array);
+    for (int p = 0; p < POOL_MAX; p++) {
+        pools_reset(&array->pool[p]);
+        if (array->pool[p].used)
+            drives_count_stale(array, &array->pool[p]);
+    }
+    for (int d = 0; d < DRIVE_MAX; d++) {
+        struct drive *drive = &array->drive[d];
+        sync_end(array, d);
+        drive->bad = drive->returned = false;
+        drive->probe = PROBE_NONE;
+    }
+    array->phase = PHASE_IDLE;
+    array->quiescing = false;
+    array->notice_count = 0;
+    array->timer_ns = UINT64_MAX;
+}
+
+void array_begin(struct array *array, uint64_t epoch, bool in_doubt)
+{
+    array_halt(array);
+    array->phase = PHASE_BEGINNING;
+    array->epoch = epoch;
+    array->begin_doubt = in_doubt;
+    array->begin_ns = 0;
+    array->refused_epoch = 0;
+    probe_begin(array);
+    for (int d = 0; d < DRIVE_MAX; d++) {
+        array->drive[d].may_return = true;
+        if (array->drive[d].state == DRIVE_STATE_STALE)
+            sync_begin(array, d);
+    }
+    array->again = array->more = true;
+}
+
+void array_epoch(struct array *array, uint64_t epoch)
+{
+    must(epoch >= array->epoch);
+    array->epoch = epoch;
+    array->refused_epoch = 0;
+    array->again = array->more = true;
+    leg_epoch(array);
+}
+
+void array_quiesce(struct array *array)
+{
+    array->quiescing = true;
+    for (int p = 0; p < POOL_MAX; p++)
+        array->pool[p].intent.quiet = false;
+    array->again = array->more = true;
+}
+
+static void quiesce_pump(struct array *array)
+{
+    if (!array->quiescing || array->phase != PHASE_RUNNING || array->ios > 0 ||
+        array->carry.count > 0 || array->store.active || array->store.wanted)
+        return;
+    for (int p = 0; p < POOL_MAX; p++) {
+        const struct pool *pool = &array->pool[p];
+        if (pool->used && pool->map_known && pool->born &&
+            (!pool->intent.quiet || pool->intent.legs > 0))
+            return;
+    }
+    array->quiescing = false;
+    array_tell(array, ARRAY_NOTICE_CLEAN);
+}
+
+/* ---- the pump ---- */
+
+static void pool_pump(struct array *array, struct pool *pool)
+{
+    if (!pool->used)
+        return;
+    if (pool->recheck || (array->legs_short && !list_empty(&pool->blocked)))
+        part_recheck(array, pool);
+    for (uint8_t p = 0; pool->stale > 0 && p < pool->info.drive_count; p++)
+        sync_pump(array, pool->info.drives[p]);
+    intent_pump(array, pool);
+    resync_pump(array, pool);
+}
+
+static void timers(struct array *array)
+{
+    if (array->now_ns < array->timer_ns)
+        return;
+    array->timer_ns = UINT64_MAX;
+    for (int l = 0; l < LOOP_MAX; l++)
+        if (!array->loop[l].up && array->loop[l].down_ns == 0)
+            array->loop[l].down_ns = array->now_ns;
+    leg_timers(array);
+    for (int p = 0; p < POOL_MAX; p++)
+        if (array->pool[p].used)
+            part_timers(array, &array->pool[p]);
+}
+
+void array_pump(struct array *array, uint64_t now_ns, struct actions *actions)
+{
+    if (now_ns > array->now_ns)
+        array->now_ns = now_ns;
+    array->more = array->no_buffer = false;
+    if (array->phase == PHASE_IDLE)
+        return;
+    if (array->begin_ns == 0) {
+        array->begin_ns = array->now_ns;
+        array->timer_ns = 0;
+    }
+    timers(array);
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        array->again = false;
+        bool was_short = array->legs_short;
+        probe_pump(array);
+        drives_pump(array);
+        array->look = false;
+        blob_pump(array);
+        carry_pump(array, actions);
+        hostio_pump(array);
+        for (int p = 0; p < POOL_MAX; p++)
+            pool_pump(array, &array->pool[p]);
+        if (was_short && array->legs_free_count > LEG_RESERVE + DRIVE_MAX &&
+            !list_empty(&array->parts_free))
+            array->legs_short = false;
+        quiesce_pump(array);
+        leg_settle(array);
+        if (!array->again)
+            break;
+    }
+    array->more |= array->again;
+    leg_send_all(array, actions);
+    if (array->no_buffer)
+        array_alarm(array, array->now_ns + BUFFER_NS);
+}
+
+uint64_t array_wake_ns(const struct array *array)
+{
+    if (array->phase == PHASE_IDLE)
+        return array->notice_count > 0 ? array->now_ns : UINT64_MAX;
+    if (array->more || array->notice_count > 0 || !list_empty(&array->done))
+        return array->now_ns;
+    return array->timer_ns;
+}
+
+/* ---- for people ---- */
+
+uint8_t array_waiting_drive(const struct array *array)
+{
+    uint64_t oldest = UINT64_MAX;
+    uint8_t drive = 0xFF;
+    if (array->ios == 0)
+        return drive;
+    for (int i = 0; i < LEG_MAX; i++) {
+        const struct leg *leg = &array->leg[i];
+        if (leg->owner == LEG_FREE || leg->owner == LEG_LINGER || leg->since_ns == 0 ||
+            leg->since_ns >= oldest)
+            continue;
+        oldest = leg->since_ns;
+        drive = leg->drive;
+    }
+    return drive;
+}
+
+void array_describe(const struct array *array, struct array_status *out)
+{
+    memset(out, 0, sizeof *out);
+    out->drive_commands = array->legs_sent;
+    out->read_bytes = array->read_bytes;
+    out->written_bytes = array->written_bytes;
+    for (int p = 0; p < POOL_MAX; p++) {
+        const struct pool *pool = &array->pool[p];
+        if (!pool->used)
+            continue;
+        uint32_t doubt = bits_count(&pool->doubt);
+        out->regions_set += bits_count(&pool->intent.set);
+        out->regions_in_doubt += doubt;
+        out->resync_left_bytes += doubt * pool->region_bytes * pool->sets;
+        for (uint8_t d = 0; d < pool->info.drive_count; d++) {
+            const struct drive *drive = &array->drive[pool->info.drives[d]];
+            if (drive->state == DRIVE_STATE_STALE)
+                out->resync_left_bytes += bits_count(&drive->lacks) * pool->region_bytes;
+        }
+    }
+}
+
+void array_check(const struct array *array)
+{
+    must(array->legs_free_count <= LEG_MAX && array->notice_count <= NOTICE_MAX);
+    must(array->phase != PHASE_IDLE || (array->ios == 0 && array->legs_sent == 0));
+    must(array->carry.count <= CARRY_MAX && array->orphans <= array->ios);
+    must(list_empty(&array->legs_ended)); /* L1 */
+    for (int p = 0; p < POOL_MAX; p++) {
+        const struct pool *pool = &array->pool[p];
+        if (!pool->used)
+            continue;
+        must(pool->info.used_bytes <= pool->info.size_bytes);           /* P3 */
+        must(pool->copy.state != COPY_READING || pool->copy.legs == 1); /* R1 */
+        must(pool->copy.state == COPY_IDLE || pool->copy.running);      /* R1 */
+        must(pool->intent.clearing != CLEAR_FLUSHING || pool->intent.clear_legs > 0);
+        for (uint8_t i = 0; i < pool->info.drive_count; i++) {
+            const struct drive *drive = &array->drive[pool->info.drives[i]];
+            must(drive->pool == p && drive->position == i); /* P1 */
+            must(drive->state != DRIVE_STATE_FAILED ||
+                 (drive->waiting_count + drive->sent_count + drive->lingering_count == 0 ||
+                  drive->probe == PROBE_READING)); /* D1 */
+            must(drive->sync == SYNC_IDLE || drive->state == DRIVE_STATE_STALE);
+        }
+    }
+}

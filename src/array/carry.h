@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEGUE_ARRAY_CARRY_H
+#define SEGUE_ARRAY_CARRY_H
+
+/* Carrying out effects: what a change of pools and volumes asks of the drives. One at a time. */
+
+#include "array/engine.h"
+
+void carry_pump(struct array *array, struct actions *actions);
+void carry_leg_ended(struct array *array, struct leg *leg);
+void carry_forget(struct array *array);
+
+#endif

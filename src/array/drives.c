@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* D1 a FAILED drive has no leg; a drive's legs are counted in waiting_count, sent_count and
+ *    lingering_count
+ * D2 RETURNED is said of a FAILED drive only after a login since it went bad, or for one that is
+ * new
+ *
+ * Drive states are the record's: GOOD <-> FAILED -> STALE -> GOOD; this file only follows. */
+#include "array/drives.h"
+
+#include "array/leg.h"
+#include "array/level.h"
+#include "array/probe.h"
+#include "array/sync.h"
+#include "base/must.h"
+#include "base/text.h"
+
+void drives_name(struct text *out, int drive)
+{
+    text_append(out, "t");
+    text_number(out, (uint64_t)drive / 32);
+    text_append(out, "/");
+    text_padded(out, (uint64_t)drive % 32, 2);
+}
+
+bool drives_reached(const struct array *array, int number)
+{
+    const struct drive *drive = &array->drive[number];
+    return array->loop[number / 32].up && drive->listed && drive->info.online;
+}
+
+void drives_present(const struct array *array, const struct pool *pool, int less, uint64_t *out)
+{
+    memset(out, 0, sizeof(uint64_t[DRIVE_WORDS]));
+    for (uint8_t p = 0; p < pool->info.drive_count; p++) {
+        uint8_t number = pool->info.drives[p];
+        const struct drive *drive = &array->drive[number];
+        if (number != less && drive->state == DRIVE_STATE_GOOD && !drive->bad &&
+            !drives_alien(drive) && drives_reached(array, number))
+            position_add(out, p);
+    }
+}
+
+bool drives_expendable(const struct array *array, int number)
+{
+    const struct drive *drive = &array->drive[number];
+    if (drive->pool == POOL_NONE)
+        return false;
+    const struct pool *pool = &array->pool[drive->pool];
+    uint64_t present[DRIVE_WORDS];
+    drives_present(array, pool, number, present);
+    return level_lives(pool, (uint8_t)(drive->position / pool->members), present);
+}
+
+void drives_count_stale(const struct array *array, struct pool *pool)
+{
+    pool->stale = 0;
+    for (uint8_t p = 0; p < pool->info.drive_count; p++)
+        pool->stale += array->drive[pool->info.drives[p]].state == DRIVE_STATE_STALE;
+}
+
+/* ---- what the record says ---- */
+
+void array_drive_state(struct array *array, int number, enum drive_state state)
+{
+    must(number >= 0 && number < DRIVE_MAX);
+    struct drive *drive = &array->drive[number];
+    enum drive_state before = drive->state;
+    if (state == before) {
+        if (state == DRIVE_STATE_GOOD)
+            drive->bad = false;
+        return;
+    }
+    drive->state = state;
+    array->again = array->more = array->look = true;
+    array_alarm(array, 0);
+    if (drive->pool != POOL_NONE) {
+        struct pool *pool = &array->pool[drive->pool];
+        pool->stamp++;
+        pool->recheck = true;
+        drives_count_stale(array, pool);
+    }
+    if (before == DRIVE_STATE_STALE)
+        sync_end(array, number);
+    if (state == DRIVE_STATE_STALE)
+        sync_begin(array, number);
+    if (state == DRIVE_STATE_FAILED) {
+        if (!drive->bad)
+            drive->may_return = false; /* D2: not for us to say that it is well */
+        if (drive->may_return)
+            drive->probe = PROBE_NONE;
+        drive->returned = false;
+        leg_drive_failed(array, number);
+        leg_settle(array);
+    }
+    drive->bad = false;
+}
+
+enum drive_state array_drive_state_now(const struct array *array, int drive)
+{
+    return array->drive[drive].state;
+}
+
+void drives_pump(struct array *array)
+{
+    if (array->phase != PHASE_RUNNING || !array->look)
+        return;
+    for (int d = 0; d < DRIVE_MAX; d++) {
+        struct drive *drive = &array->drive[d];
+        if (drive->pool == POOL_NONE || drive->state != DRIVE_STATE_FAILED || drive->returned ||
+            !drive->may_return || !drives_reached(array, d))
+            continue;
+        const struct pool *pool = &array->pool[drive->pool];
+        bool blank =
+            drive->probe == PROBE_BLANK && layout_data_bytes(drive->info.bytes) >= pool->data_bytes;
+        if (!pool->born || !(drive->probe == PROBE_OURS || blank))
+            continue;
+        drive->returned = true;
+        trace_info(array->trace, "drive %d of pool %s is reached again%s", d, pool->info.name,
+                   blank ? ": a new one" : "");
+        array_tell(array, ARRAY_NOTICE_RETURNED)->drive = (uint8_t)d;
+    }
+}
+
+/* ---- loop switches ---- */
+
+void array_loop_up(struct array *array, int number, uint64_t login, const struct drive_info *drives,
+                   int count)
+{
+    must(number >= 0 && number < LOOP_MAX);
+    struct loop *loop = &array->loop[number];
+    *loop = (struct loop){.up = true, .login = login};
+    for (int d = number * 32; d < number * 32 + 32; d++)
+        array->drive[d].listed = false;
+    for (int i = 0; i < count; i++) {
+        if (drives[i].drive / 32 != number)
+            continue;
+        array->drive[drives[i].drive].info = drives[i];
+        array->drive[drives[i].drive].listed = true;
+    }
+    for (int d = number * 32; d < number * 32 + 32; d++) {
+        struct drive *drive = &array->drive[d];
+        drive->probe = PROBE_NONE;
+        drive->probe_ns = drive->avoid_ns = 0;
+        drive->fault = FAULT_NONE;
+        drive->may_return = true;
+        drive->returned = false;
+        leg_drive_login(array, d);
+    }
+    memset(array->carry.assign_ns, 0, sizeof array->carry.assign_ns);
+    array->again = array->more = array->look = true;
+    leg_settle(array);
+}
+
+void array_loop_down(struct array *array, int number, bool gone)
+{
+    must(number >= 0 && number < LOOP_MAX);
+    struct loop *loop = &array->loop[number];
+    if (loop->up)
+        loop->down_ns = 0; /* the next pump knows the time */
+    loop->up = false;
+    loop->gone |= gone;
+    array->again = array->more = array->look = true;
+    array_alarm(array, 0);
+    for (int d = number * 32; d < number * 32 + 32; d++)
+        leg_drive_unreached(array, d);
+    leg_settle(array);
+}
+
+static bool ours(const struct array *array, const struct drive *drive)
+{
+    return drive->pool != POOL_NONE || (drive->listed && drive->info.bank == array->group);
+}
+
+void array_reach(const struct array *array, uint32_t out[LOOP_MAX])
+{
+    memset(out, 0, sizeof(uint32_t[LOOP_MAX]));
+    for (int d = 0; d < DRIVE_MAX; d++)
+        if (ours(array, &array->drive[d]) && drives_reached(array, d))
+            out[d / 32] |= 1u << (d % 32);
+}
+
+/* Every set of every pool lives without `less`. */
+static bool serves(const struct array *array, int less)
+{
+    for (int p = 0; p < POOL_MAX; p++) {
+        const struct pool *pool = &array->pool[p];
+        if (!pool->used)
+            continue;
+        uint64_t present[DRIVE_WORDS];
+        drives_present(array, pool, less, present);
+        for (uint8_t s = 0; s < pool->sets; s++)
+            if (!level_lives(pool, s, present))
+                return false;
+    }
+    return true;
+}
+
+bool array_can_serve(const struct array *array)
+{
+    return serves(array, -1);
+}
+
+bool array_can_fail(const struct array *array, int drive)
+{
+    return array->drive[drive].pool == POOL_NONE || drives_expendable(array, drive);
+}
+
+bool array_drive_known(const struct array *array, int drive, struct drive_info *out)
+{
+    if (drive < 0 || drive >= DRIVE_MAX || !array->drive[drive].listed)
+        return false;
+    *out = array->drive[drive].info;
+    return true;
+}

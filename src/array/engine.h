@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEGUE_ARRAY_ENGINE_H
+#define SEGUE_ARRAY_ENGINE_H
+
+/* The inside of the RAID engine: what its files share. Each file has a header of its own for what
+ * it does; the memory is all here, taken once by array_new(). */
+
+#include "array/array.h"
+#include "array/bits.h"
+
+enum {
+    LEG_MAX = 16384,    /* drive commands, waiting or under way */
+    LEG_RESERVE = 1024, /* of these for what is not host I/O: maps, resynchronisation, state */
+    PART_MAX = 4096,    /* pieces of host I/O in one mirror set */
+    DRIVE_DEPTH = 64,   /* commands under way per drive */
+    SEND_MAX = 2000,    /* actions of one pump */
+    NOTICE_MAX = 1024,
+    EXTENTS_MAX = 64, /* of a volume */
+    CARRY_MAX = 32,   /* effects being carried out */
+    STORE_COOKIES = 64,
+    CHUNK_DEFAULT = 64 << 10,
+    CHUNK_MAX = 1 << 20,
+    COPY_BYTES = 256 << 10, /* of one step of resynchronisation */
+    FILL_BYTES = 64 << 20,  /* of one fill command */
+    FILL_PARTS = 8,         /* fill commands of one I/O under way */
+    POOL_NONE = 0xFF,
+    DRIVE_WORDS = DRIVE_MAX / 64,
+};
+
+/* ---- drive commands: leg.c ---- */
+
+enum leg_owner {
+    LEG_FREE,
+    LEG_LINGER, /* nobody waits for it, but an unanswered try of it may still land */
+    LEG_PART,   /* index: part */
+    LEG_REPAIR, /* index: part */
+    LEG_MAP,    /* index: pool */
+    LEG_CLEAR,  /* index: pool: flush before bits are cleared, or before the end */
+    LEG_COPY,   /* index: pool: resynchronisation */
+    LEG_SYNC,   /* index: drive: superblocks and flush of one that comes back */
+    LEG_PROBE,  /* index: drive */
+    LEG_BLOB,   /* index: drive: storing state */
+    LEG_LOAD,   /* index: drive: reading state */
+    LEG_CARRY,  /* index: drive */
+};
+
+enum leg_state { LEG_STATE_WAITING, LEG_STATE_SENT, LEG_STATE_ENDED };
+
+enum leg_end {
+    LEG_OK,
+    LEG_DROPPED, /* its drive FAILED: go on without it */
+    LEG_ERROR,   /* the drive said so; a write: too long, and nothing can do without the drive */
+    LEG_TIMEOUT, /* a read, a repair: no answer in its time */
+};
+
+struct leg {
+    struct list link; /* free; its drive's waiting, sent or lingering; ended */
+    enum leg_owner owner;
+    enum leg_state state;
+    enum leg_end end;
+    enum drive_op op;
+    uint8_t drive;
+    bool fua;
+    bool landed; /* a try of it was answered OK under this login */
+    bool parked; /* refused by a fence: until another epoch or login */
+    bool repair; /* gives up after one limit */
+    uint16_t index;
+    uint16_t try;  /* number of the last one sent */
+    uint16_t open; /* bit try % 16: unanswered under this login */
+    uint32_t generation;
+    uint32_t length;
+    uint64_t offset;   /* on the drive */
+    uint64_t epoch;    /* of the last try */
+    uint64_t since_ns; /* first tried, or first found that it could not be; 0: not yet */
+    uint64_t tried_ns, again_ns;
+    uint64_t patience_ns; /* reads: after so long TIMEOUT */
+    struct slice data;    /* to write, held; or what was read */
+};
+
+/* ---- drives: drives.c, probe.c ---- */
+
+enum probe {
+    PROBE_NONE,
+    PROBE_READING,
+    PROBE_OURS,
+    PROBE_BLANK,   /* no valid superblock: a new drive in that place */
+    PROBE_FOREIGN, /* somebody else's superblock */
+    PROBE_ERROR,   /* nothing could be read */
+    PROBE_GONE,    /* the loop switch does not list it, or not online */
+};
+
+enum fault { FAULT_NONE, FAULT_ABSENT, FAULT_ERROR, FAULT_ALIEN };
+
+enum sync {
+    SYNC_IDLE,  /* not STALE, or SYNCED was said */
+    SYNC_WAIT,  /* for the probe, and for the maps */
+    SYNC_MAP,   /* blank: every bit is being set */
+    SYNC_LABEL, /* blank: superblocks are being written */
+    SYNC_COPY,  /* regions in `lacks` */
+    SYNC_META,  /* the state slots */
+    SYNC_FLUSH,
+};
+
+struct drive {
+    struct drive_info info;
+    bool listed;                /* the loop switch told of it */
+    uint8_t pool, position;     /* by the configuration; POOL_NONE */
+    enum drive_state state;     /* by the record */
+    bool bad;                   /* BAD was said, the record has not followed yet */
+    bool may_return;            /* its loop switch has logged in since it went bad */
+    bool returned;              /* RETURNED was said */
+    bool has_state;             /* STALE: its state slots are a copy now, and are kept so */
+    bool superblock_ok, map_ok; /* found by the probe */
+    enum fault fault;
+    enum probe probe;
+    enum sync sync;
+    uint64_t bad_ns, avoid_ns; /* reads rather go elsewhere until then */
+    uint64_t probe_ns;         /* not before */
+    uint64_t sync_sequence;    /* of the map write that must be durable first */
+    uint32_t sync_legs, sync_blob;
+    bool sync_failed;
+    struct superblock superblock;         /* as found */
+    struct state_header header[2];        /* generation 0: none */
+    struct list waiting, sent, lingering; /* legs */
+    uint32_t waiting_count, sent_count, lingering_count;
+    struct bits lacks; /* STALE: regions that it has not got */
+};
+
+struct loop {
+    bool up, gone;
+    uint64_t login, down_ns; /* down_ns 0: the next pump sets it */
+};
+
+/* ---- pools and volumes: pools.c; maps: intent.c; resynchronisation: resync.c ---- */
+
+enum clear_state { CLEAR_IDLE, CLEAR_FLUSHING, CLEAR_READY };
+
+struct intent {
+    struct bits set;           /* durable on every drive that takes part */
+    struct bits wanted;        /* writes wait for these */
+    struct bits writing;       /* what the map write under way says */
+    struct bits clear;         /* candidates: flushed, or being flushed */
+    struct bits recent, older; /* written in this tick, in the one before */
+    bool wanted_any, force;
+    uint64_t sequence, durable; /* of map writes */
+    uint32_t legs;              /* of the map write under way */
+    bool failed;
+    enum clear_state clearing;
+    uint32_t clear_legs;
+    uint32_t clear_stamp;
+    bool clear_failed, clear_last; /* last: of a quiesce */
+    bool ending;                   /* the map write under way is the last of a quiesce */
+    bool quiet;                    /* quiesce: this pool is done */
+    bool active;                   /* there may be bits to clear */
+    uint64_t tick_ns;
+};
+
+enum copy_state { COPY_IDLE, COPY_DRAIN, COPY_READING, COPY_WRITING };
+
+/* One step after the other of one region; or of the state slots of one drive. */
+struct copy {
+    enum copy_state state;
+    bool running; /* a region, or state slots, are under way */
+    bool doubt;   /* all copies of the region are made equal; else: for STALE drives */
+    bool state_slots;
+    bool small;      /* nobody could read the whole chunk: in blocks */
+    bool incomplete; /* something could not be copied */
+    uint8_t set;
+    uint8_t drive; /* state_slots: for which */
+    uint32_t region, stamp, legs, blob_stamp;
+    uint32_t cursor;  /* the search for the next region begins here */
+    uint32_t skip;    /* not this one next, though somebody waits for it: it could not be copied */
+    uint8_t source;   /* position */
+    bool refused;     /* a source failed otherwise than by saying so */
+    uint32_t piece;   /* state_slots: which */
+    uint64_t at, end; /* in the data area, of this region; pieces: on the drive */
+    uint32_t length;
+    uint64_t small_end;
+    uint64_t retry_ns;
+    uint64_t tried[DRIVE_WORDS];   /* positions: sources that failed */
+    uint64_t targets[DRIVE_WORDS]; /* positions: STALE drives whose lack this run ends */
+    struct slice data;
+};
+
+struct pool {
+    bool used;
+    struct pool_info info;
+    uint8_t sets, members; /* mirror sets, drives of each */
+    uint64_t data_bytes;   /* of each drive */
+    uint64_t region_bytes;
+    uint32_t regions;
+    uint32_t volumes;
+    /* while running */
+    bool born;           /* its drives carry its superblocks */
+    bool fresh;          /* just made: its drives are no use before it was carried out */
+    bool map_known;      /* `intent.set` is complete */
+    bool recheck;        /* blocked parts may go on */
+    uint32_t stamp;      /* counts changes of its drives */
+    uint32_t stale;      /* its drives that are STALE */
+    uint64_t generation; /* of its superblocks */
+    uint32_t incarnation[DRIVE_MAX];
+    struct intent intent;
+    struct bits doubt;
+    bool doubtful; /* there may be something in it */
+    struct copy copy;
+    struct list blocked, writing;         /* parts */
+    uint16_t inflight[LAYOUT_REGION_MAX]; /* writes under way per region */
+};
+
+struct run {
+    uint32_t start, count; /* in LAYOUT_UNITs of the pool's data */
+};
+
+struct volume {
+    bool used;
+    uint8_t pool;
+    uint16_t runs;
+    struct volume_info info;
+    uint64_t hold_lba; /* host I/O beyond this waits: zeroes are being written there */
+    struct run run[EXTENTS_MAX];
+};
+
+/* ---- host I/O: hostio.c, part.c ---- */
+
+struct part {
+    struct list link; /* free; its pool's blocked or writing; or alone */
+    struct array_io *io;
+    enum array_op op;
+    uint8_t pool, set;
+    bool used, started, failed, failed_any;
+    uint16_t legs; /* drive commands under way */
+    uint16_t turn;
+    uint32_t length, at; /* `at`: bytes into the io */
+    uint64_t offset;     /* in the data area of the set's drives */
+    uint64_t since_ns;
+    uint64_t tried[DRIVE_WORDS], broken[DRIVE_WORDS]; /* a read: positions */
+    uint64_t landed[DRIVE_WORDS];                     /* a write: positions that answered OK */
+    struct slice data;                                /* what was read */
+};
+
+/* ---- state on the drives: blob.c; effects: carry.c ---- */
+
+struct store {
+    bool wanted; /* `next` is to be written */
+    bool active;
+    uint32_t next_length;
+    uint64_t next_generation;
+    uint8_t *next;     /* ARRAY_STATE_MAX */
+    struct slice blob; /* being written */
+    struct slice header;
+    uint32_t legs, taken;
+    uint32_t stamp;                   /* counts stores begun and ended */
+    uint8_t slot;                     /* that the next one goes to */
+    uint64_t newest;                  /* generation that is on the drives */
+    uint32_t cookies, cookies_active; /* waiting; of these, of the store under way */
+    uint64_t cookie[STORE_COOKIES];
+};
+
+struct load {
+    bool wanted, heads; /* heads: all headers were asked for */
+    uint32_t legs;
+    uint8_t *bytes; /* ARRAY_STATE_MAX */
+    uint32_t length;
+    uint64_t generation;
+    struct state_header trying;
+};
+
+enum carry_step { CARRY_IDLE, CARRY_ASSIGN, CARRY_FILL, CARRY_LABEL, CARRY_FLUSH, CARRY_IO };
+
+struct carry_item {
+    uint64_t cookie;
+    uint32_t length;
+    uint8_t effect[EFFECT_MAX];
+};
+
+struct carry {
+    struct carry_item item[CARRY_MAX];
+    uint32_t first, count;
+    enum carry_step step;
+    bool failed;
+    bool unlabelled; /* a buffer is wanted for superblocks */
+    uint32_t serial, legs;
+    uint8_t drive_count;
+    uint8_t drives[DRIVE_MAX];
+    uint8_t pool;
+    bool deleting;
+    uint64_t fill_at[DRIVE_MAX], fill_end; /* per position in drives[] */
+    bool assigned[DRIVE_MAX];
+    uint64_t assign_ns[DRIVE_MAX]; /* sent; 0: to be sent */
+    uint64_t assign_since_ns;
+    struct array_io io; /* zeroes a volume */
+    bool io_busy;
+};
+
+/* ---- the whole ---- */
+
+enum phase { PHASE_IDLE, PHASE_LOADING, PHASE_BEGINNING, PHASE_RUNNING };
+
+struct array {
+    uint8_t group;
+    port_id self;
+    struct buffer_pool *buffers;
+    const struct limits *limits;
+    struct trace *trace;
+    uint64_t now_ns;
+    enum phase phase;
+    uint64_t epoch;
+    bool begin_doubt;
+    bool again;      /* this pump is not over */
+    bool more;       /* the next pump has something to do at once */
+    bool look;       /* something about drives has changed */
+    bool legs_short; /* host I/O waits for legs or parts */
+    bool no_buffer;  /* something waits for a buffer */
+    bool quiescing;
+    uint64_t begin_ns; /* 0: the next pump sets it */
+    uint64_t timer_ns; /* the earliest limit that may run out */
+    uint64_t refused_epoch;
+    uint32_t turn;
+
+    struct loop loop[LOOP_MAX];
+    struct drive drive[DRIVE_MAX];
+    struct pool pool[POOL_MAX];
+    struct volume volume[VOLUME_MAX];
+
+    struct leg leg[LEG_MAX];
+    struct list legs_free, legs_ended;
+    uint64_t legs_waiting[DRIVE_WORDS]; /* drives that may have some */
+    uint32_t legs_free_count, legs_sent;
+    struct part part[PART_MAX];
+    struct list parts_free;
+    struct list splitting, working, done; /* array_io */
+    uint32_t ios;
+    uint32_t orphans; /* ios under way of volumes that are no more */
+    uint64_t read_bytes, written_bytes;
+
+    struct store store;
+    struct load load;
+    struct carry carry;
+
+    struct array_notice notice[NOTICE_MAX];
+    uint32_t notice_first, notice_count;
+};
+
+static inline bool position_has(const uint64_t *set, uint32_t position)
+{
+    return set[position / 64] >> (position % 64) & 1;
+}
+static inline void position_add(uint64_t *set, uint32_t position)
+{
+    set[position / 64] |= (uint64_t)1 << (position % 64);
+}
+static inline void position_remove(uint64_t *set, uint32_t position)
+{
+    set[position / 64] &= ~((uint64_t)1 << (position % 64));
+}
+
+/* Something for the caller: array.c. */
+struct array_notice *array_tell(struct array *array, enum array_notice_kind kind);
+/* The next pump is wanted at that time at the latest. */
+static inline void array_alarm(struct array *array, uint64_t at_ns)
+{
+    if (at_ns < array->timer_ns)
+        array->timer_ns = at_ns;
+}
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEGUE_ARRAY_HOSTIO_H
+#define SEGUE_ARRAY_HOSTIO_H
+
+/* I/O of the caller: cut into parts, put together again. */
+
+#include "array/engine.h"
+
+/* Cuts what waits into parts, as far as there are parts. */
+void hostio_pump(struct array *array);
+/* One of its parts is over: its data (part->data) and verdict go to the io. */
+void hostio_part_over(struct array *array, struct array_io *io, struct part *part);
+void hostio_forget_all(struct array *array);
+/* The volume is being deleted. */
+void hostio_orphan(struct array *array, uint16_t volume);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "array/layout.h"
+
+#include <isa-l.h>
+
+#include "array/bits.h"
+#include "base/must.h"
+
+static const uint8_t superblock_magic[8] = {'S', 'e', 'g', 'u', 'e', 'D', 'r', 'v'};
+static const uint8_t map_magic[8] = {'S', 'e', 'g', 'u', 'e', 'M', 'a', 'p'};
+static const uint8_t state_magic[8] = {'S', 'e', 'g', 'u', 'e', 'S', 't', 'a'};
+
+enum { MAGIC_AT = 0, VERSION_AT = 8, CRC_AT = 12 };
+
+uint32_t layout_crc(const uint8_t *bytes, uint32_t length)
+{
+    uintptr_t address = (uintptr_t)bytes; /* ISA-L takes it as not const, and only reads */
+    return crc32_iscsi((void *)address, (int)length, 0xFFFFFFFFu);
+}
+
+static void begin(uint8_t *block, const uint8_t *magic)
+{
+    memset(block, 0, LAYOUT_BLOCK);
+    memcpy(block + MAGIC_AT, magic, 8);
+    be32_put(block + VERSION_AT, LAYOUT_VERSION);
+}
+
+static void seal(uint8_t *block)
+{
+    be32_put(block + CRC_AT, 0);
+    be32_put(block + CRC_AT, layout_crc(block, LAYOUT_BLOCK));
+}
+
+static bool sound(const uint8_t *block, const uint8_t *magic)
+{
+    if (memcmp(block + MAGIC_AT, magic, 8) != 0 || be32_at(block + VERSION_AT) != LAYOUT_VERSION)
+        return false;
+    uint8_t copy[LAYOUT_BLOCK];
+    memcpy(copy, block, sizeof copy);
+    be32_put(copy + CRC_AT, 0);
+    return layout_crc(copy, sizeof copy) == be32_at(block + CRC_AT);
+}
+
+static void drive_uuid(const struct superblock *from, uint8_t *out)
+{
+    memcpy(out, from->pool_uuid, 16);
+    uint32_t own = (uint32_t)from->position << 24 ^ from->incarnation[from->position];
+    be32_put(out + 12, be32_at(out + 12) ^ own);
+}
+
+void layout_put_superblock(uint8_t *block, const struct superblock *from)
+{
+    must(from->position < from->drive_count && from->drive_count <= DRIVE_MAX);
+    begin(block, superblock_magic);
+    struct disk_superblock disk;
+    memcpy(&disk, block, sizeof disk);
+    disk.generation = be64_of(from->generation);
+    memcpy(disk.pool_uuid, from->pool_uuid, 16);
+    drive_uuid(from, disk.drive_uuid);
+    memcpy(disk.pool_name, from->pool_name, NAME_BYTES);
+    disk.group = from->group;
+    disk.level = from->level;
+    disk.drive_count = from->drive_count;
+    disk.position = from->position;
+    disk.chunk_bytes = be32_of(from->chunk_bytes);
+    disk.data_start = be64_of(LAYOUT_DATA);
+    disk.data_bytes = be64_of(from->data_bytes);
+    for (int i = 0; i < DRIVE_MAX; i++)
+        disk.incarnation[i] = be32_of(from->incarnation[i]);
+    memcpy(block, &disk, sizeof disk);
+    seal(block);
+}
+
+bool layout_get_superblock(const uint8_t *block, struct superblock *out)
+{
+    if (!sound(block, superblock_magic))
+        return false;
+    struct disk_superblock disk;
+    memcpy(&disk, block, sizeof disk);
+    out->generation = be64_get(disk.generation);
+    memcpy(out->pool_uuid, disk.pool_uuid, 16);
+    memcpy(out->pool_name, disk.pool_name, NAME_BYTES);
+    out->pool_name[NAME_BYTES - 1] = 0;
+    out->group = disk.group;
+    out->level = disk.level;
+    out->drive_count = disk.drive_count;
+    out->position = disk.position;
+    out->chunk_bytes = be32_get(disk.chunk_bytes);
+    out->data_bytes = be64_get(disk.data_bytes);
+    for (int i = 0; i < DRIVE_MAX; i++)
+        out->incarnation[i] = be32_get(disk.incarnation[i]);
+    if (out->drive_count > DRIVE_MAX || out->position >= out->drive_count)
+        return false;
+    uint8_t uuid[16];
+    drive_uuid(out, uuid);
+    return be64_get(disk.data_start) == LAYOUT_DATA && memcmp(uuid, disk.drive_uuid, 16) == 0;
+}
+
+void layout_put_map(uint8_t *block, const uint8_t *pool_uuid, uint64_t sequence,
+                    uint64_t region_bytes, const struct bits *bits)
+{
+    begin(block, map_magic);
+    memcpy(block + offsetof(struct disk_map, pool_uuid), pool_uuid, 16);
+    be64_put(block + offsetof(struct disk_map, sequence), sequence);
+    be64_put(block + offsetof(struct disk_map, region_bytes), region_bytes);
+    for (uint32_t w = 0; w < BITS_WORDS; w++)
+        be64_put(block + offsetof(struct disk_map, bits) + 8 * w, bits->word[w]);
+    seal(block);
+}
+
+bool layout_get_map(const uint8_t *block, const uint8_t *pool_uuid, uint64_t region_bytes,
+                    uint64_t *sequence, struct bits *out)
+{
+    if (!sound(block, map_magic) ||
+        memcmp(block + offsetof(struct disk_map, pool_uuid), pool_uuid, 16) != 0 ||
+        be64_at(block + offsetof(struct disk_map, region_bytes)) != region_bytes)
+        return false;
+    *sequence = be64_at(block + offsetof(struct disk_map, sequence));
+    for (uint32_t w = 0; w < BITS_WORDS; w++)
+        out->word[w] = be64_at(block + offsetof(struct disk_map, bits) + 8 * w);
+    return true;
+}
+
+void layout_put_state_header(uint8_t *block, const struct state_header *from)
+{
+    begin(block, state_magic);
+    be64_put(block + offsetof(struct disk_state_header, generation), from->generation);
+    be32_put(block + offsetof(struct disk_state_header, length), from->length);
+    be32_put(block + offsetof(struct disk_state_header, blob_crc), from->crc);
+    seal(block);
+}
+
+bool layout_get_state_header(const uint8_t *block, struct state_header *out)
+{
+    if (!sound(block, state_magic))
+        return false;
+    out->generation = be64_at(block + offsetof(struct disk_state_header, generation));
+    out->length = be32_at(block + offsetof(struct disk_state_header, length));
+    out->crc = be32_at(block + offsetof(struct disk_state_header, blob_crc));
+    return out->length > 0 && out->length <= LAYOUT_STATE_BYTES;
+}
+
+uint64_t layout_superblock_copy(uint64_t drive_bytes)
+{
+    uint64_t end = drive_bytes / LAYOUT_BLOCK * LAYOUT_BLOCK;
+    return end < 2 * LAYOUT_BLOCK ? 0 : end - LAYOUT_BLOCK;
+}
+
+uint64_t layout_data_bytes(uint64_t drive_bytes)
+{
+    uint64_t end = layout_superblock_copy(drive_bytes);
+    if (end < LAYOUT_DATA + LAYOUT_UNIT)
+        return 0;
+    return (end - LAYOUT_DATA) / LAYOUT_UNIT * LAYOUT_UNIT;
+}
+
+uint64_t layout_region_bytes(uint64_t data_bytes)
+{
+    uint64_t bytes = LAYOUT_UNIT;
+    while ((data_bytes + bytes - 1) / bytes > LAYOUT_REGION_MAX)
+        bytes *= 2;
+    return bytes;
+}
+
+uint64_t layout_map_slot(uint64_t sequence)
+{
+    return LAYOUT_MAP + (sequence & 1) * LAYOUT_BLOCK;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEGUE_ARRAY_LAYOUT_H
+#define SEGUE_ARRAY_LAYOUT_H
+
+/* What is where on a drive of a pool. All numbers big-endian; every block is 4096 bytes, carries a
+ * magic, a version and a CRC32C (of the block with the checksum field zero), and is written alone.
+ *
+ *        0  superblock
+ *     4096  write-intent map, slot 0      the newer of the two valid ones counts; written in turn,
+ * so 8192  write-intent map, slot 1      that a torn write leaves the one before it 12288  header
+ * of state slot 0        written after its blob; the newest valid one counts 16384  header of state
+ * slot 1 1 MiB  state slot 0: the blob 2 MiB  state slot 1: the blob 4 MiB  data, a multiple of 1
+ * MiB end-4K  superblock, copy (end: the drive's size rounded down to 4096)
+ */
+
+#include "base/bytes.h"
+#include "command/limits.h"
+
+enum {
+    LAYOUT_BLOCK = 4096,
+    LAYOUT_VERSION = 1,
+    LAYOUT_SUPERBLOCK = 0,
+    LAYOUT_MAP = 4096,
+    LAYOUT_STATE_HEADER = 12288,
+    LAYOUT_HEAD_BYTES = 20480, /* all of the above in one read */
+    LAYOUT_STATE = 1 << 20,
+    LAYOUT_STATE_BYTES = 1 << 20, /* of one slot */
+    LAYOUT_DATA = 4 << 20,
+    LAYOUT_UNIT = 1 << 20,     /* extents and data areas are multiples of this */
+    LAYOUT_REGION_MAX = 32256, /* regions of a pool: the bits of one block, less its head */
+};
+
+struct disk_superblock {
+    uint8_t magic[8];
+    struct be32 version, crc;
+    struct be64 generation; /* grows whenever the table of drives changes */
+    uint8_t pool_uuid[16];
+    uint8_t drive_uuid[16];
+    char pool_name[NAME_BYTES];
+    uint8_t group, level, drive_count, position;
+    struct be32 chunk_bytes;
+    struct be64 data_start, data_bytes; /* of this drive */
+    uint8_t reserved[16];
+    struct be32 incarnation[DRIVE_MAX]; /* per position: which drive holds it now, counted up when
+                                           another one takes its place */
+};
+_Static_assert(sizeof(struct disk_superblock) == 128 + 4 * DRIVE_MAX, "superblock");
+_Static_assert(offsetof(struct disk_superblock, crc) == 12, "superblock");
+_Static_assert(offsetof(struct disk_superblock, pool_uuid) == 24, "superblock");
+_Static_assert(offsetof(struct disk_superblock, group) == 88, "superblock");
+_Static_assert(offsetof(struct disk_superblock, data_start) == 96, "superblock");
+_Static_assert(offsetof(struct disk_superblock, incarnation) == 128, "superblock");
+
+struct disk_map {
+    uint8_t magic[8];
+    struct be32 version, crc;
+    uint8_t pool_uuid[16];
+    struct be64 sequence;
+    struct be64 region_bytes;
+    uint8_t reserved[16];
+    struct be64 bits[LAYOUT_REGION_MAX / 64]; /* region i: bit i % 64 of number i / 64 */
+};
+_Static_assert(sizeof(struct disk_map) == LAYOUT_BLOCK, "map");
+_Static_assert(offsetof(struct disk_map, sequence) == 32, "map");
+_Static_assert(offsetof(struct disk_map, bits) == 64, "map");
+
+struct disk_state_header {
+    uint8_t magic[8];
+    struct be32 version, crc;
+    struct be64 generation;
+    struct be32 length, blob_crc;
+};
+_Static_assert(sizeof(struct disk_state_header) == 32, "state header");
+_Static_assert(offsetof(struct disk_state_header, generation) == 16, "state header");
+
+/* The same in host order. */
+struct superblock {
+    uint64_t generation;
+    uint8_t pool_uuid[16];
+    char pool_name[NAME_BYTES];
+    uint8_t group, level, drive_count, position;
+    uint32_t chunk_bytes;
+    uint64_t data_bytes;
+    uint32_t incarnation[DRIVE_MAX];
+};
+
+struct state_header {
+    uint64_t generation;
+    uint32_t length, crc;
+};
+
+struct bits;
+
+/* Each writes a whole block. The drive's own uuid is made of the pool's, position and incarnation.
+ */
+void layout_put_superblock(uint8_t *block, const struct superblock *from);
+void layout_put_map(uint8_t *block, const uint8_t *pool_uuid, uint64_t sequence,
+                    uint64_t region_bytes, const struct bits *bits);
+void layout_put_state_header(uint8_t *block, const struct state_header *from);
+
+/* False: not such a block, damaged, or of a version that we do not know. */
+bool layout_get_superblock(const uint8_t *block, struct superblock *out);
+bool layout_get_map(const uint8_t *block, const uint8_t *pool_uuid, uint64_t region_bytes,
+                    uint64_t *sequence, struct bits *out);
+bool layout_get_state_header(const uint8_t *block, struct state_header *out);
+
+uint32_t layout_crc(const uint8_t *bytes, uint32_t length);
+uint64_t layout_superblock_copy(uint64_t drive_bytes); /* offset of the copy at the end */
+uint64_t layout_data_bytes(uint64_t drive_bytes);      /* 0: too small for a pool */
+uint64_t layout_region_bytes(uint64_t data_bytes);     /* a power of two, at least LAYOUT_UNIT */
+uint64_t layout_map_slot(uint64_t sequence); /* offset of the slot that it is written to */
+
+#endif

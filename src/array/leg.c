@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* L1 a leg is in one list: free, or its drive's waiting, sent or lingering, or ended
+ * L2 a try is `open` from its sending until its answer, or until a new login, which finishes or
+ * kills what an earlier one had sent. A write ends OK when one try was answered OK and none is open
+ * L3 nothing of a write ends before its drive has answered for all its tries, FAILED in the record,
+ * or logged in anew; what its owner gave up (no drive could replace it) lingers until then, and no
+ *    later write to the same blocks is sent meanwhile
+ * L4 BAD is said only of a drive that its pool can do without
+ *
+ *   WAITING -- send --> SENT -- answer --> ENDED -- leg_settle: owner told --> free, or lingering
+ *      ^                 |  +-- busy, error: again_ns, refused: parked
+ *      +--- resend ------+
+ */
+#include "array/leg.h"
+
+#include "array/blob.h"
+#include "array/carry.h"
+#include "array/drives.h"
+#include "array/intent.h"
+#include "array/part.h"
+#include "array/probe.h"
+#include "array/resync.h"
+#include "array/sync.h"
+#include "base/must.h"
+
+#define BUSY_NS MS(2)
+#define ERROR_NS MS(100) /* before a write that the drive refused is tried again */
+
+enum { TRY_BITS = 16, FILL_RATE_BYTES = 16 << 20 };
+
+/* ---- taking and giving back ---- */
+
+static bool lands(const struct leg *leg)
+{
+    return leg->op == DRIVE_WRITE || leg->op == DRIVE_FILL;
+}
+
+/* Must it be done, unless its drive FAILED? */
+static bool insists(const struct leg *leg)
+{
+    return leg->op != DRIVE_READ && !leg->repair;
+}
+
+bool leg_room(struct array *array, uint32_t count)
+{
+    if (array->legs_free_count >= LEG_RESERVE + count)
+        return true;
+    array->legs_short = true;
+    return false;
+}
+
+struct leg *leg_new(struct array *array, enum leg_owner owner, uint16_t index, int drive,
+                    enum drive_op op, uint64_t offset, uint32_t length)
+{
+    struct leg *leg = list_first(&array->legs_free, struct leg, link);
+    if (!leg || (owner == LEG_REPAIR && !leg_room(array, 1)))
+        return NULL;
+    list_remove(&leg->link);
+    array->legs_free_count--;
+    uint32_t generation = leg->generation;
+    uint16_t try = leg->try;
+    memset(leg, 0, sizeof *leg);
+    leg->generation = generation;
+    leg->try = try;
+    leg->owner = owner;
+    leg->index = index;
+    leg->drive = (uint8_t)drive;
+    leg->op = op;
+    leg->offset = offset;
+    leg->length = length;
+    leg->patience_ns = array->limits->drive_total_ns;
+    list_append(&array->drive[drive].waiting, &leg->link);
+    array->drive[drive].waiting_count++;
+    position_add(array->legs_waiting, (uint32_t)drive);
+    array->again = array->more = true;
+    if (!array->loop[drive / 32].up || array->drive[drive].lingering_count > 0 ||
+        !probe_open(array, drive, owner))
+        array_alarm(array, 0); /* it may have to wait */
+    return leg;
+}
+
+static void take_out(struct array *array, struct leg *leg)
+{
+    struct drive *drive = &array->drive[leg->drive];
+    if (leg->owner == LEG_LINGER)
+        drive->lingering_count--;
+    else if (leg->state == LEG_STATE_WAITING)
+        drive->waiting_count--;
+    else if (leg->state == LEG_STATE_SENT) {
+        drive->sent_count--;
+        array->legs_sent--;
+    }
+    list_remove(&leg->link);
+}
+
+static void put_back(struct array *array, struct leg *leg)
+{
+    slice_drop(&leg->data);
+    leg->owner = LEG_FREE;
+    leg->generation++;
+    leg->open = 0;
+    list_append(&array->legs_free, &leg->link);
+    array->legs_free_count++;
+    if (array->legs_short)
+        array->again = true;
+}
+
+void leg_release(struct array *array, struct leg *leg)
+{
+    struct drive *drive = &array->drive[leg->drive];
+    take_out(array, leg);
+    if (lands(leg) && leg->open && drive->state != DRIVE_STATE_FAILED) { /* L3 */
+        leg->owner = LEG_LINGER;
+        leg->state = LEG_STATE_SENT;
+        slice_drop(&leg->data);
+        list_append(&drive->lingering, &leg->link);
+        drive->lingering_count++;
+        return;
+    }
+    put_back(array, leg);
+}
+
+void leg_forget(struct array *array, enum leg_owner owner, uint16_t index)
+{
+    for (int i = 0; i < LEG_MAX; i++)
+        if (array->leg[i].owner == owner && array->leg[i].index == index)
+            leg_release(array, &array->leg[i]);
+}
+
+void leg_forget_all(struct array *array)
+{
+    for (int i = 0; i < LEG_MAX; i++)
+        if (array->leg[i].owner != LEG_FREE && array->leg[i].owner != LEG_LINGER)
+            leg_release(array, &array->leg[i]);
+}
+
+static void end(struct array *array, struct leg *leg, enum leg_end how)
+{
+    take_out(array, leg);
+    leg->state = LEG_STATE_ENDED;
+    leg->end = how;
+    list_append(&array->legs_ended, &leg->link);
+    array->again = true;
+}
+
+void leg_settle(struct array *array)
+{
+    struct leg *leg;
+    while ((leg = list_first(&array->legs_ended, struct leg, link))) {
+        list_remove(&leg->link);
+        switch (leg->owner) {
+        case LEG_FREE:
+        case LEG_LINGER:
+            must_failed("a leg that nobody waits for does not end", __FILE__, __LINE__);
+            break;
+        case LEG_PART:
+        case LEG_REPAIR:
+            part_leg_ended(array, leg);
+            break;
+        case LEG_MAP:
+        case LEG_CLEAR:
+            intent_leg_ended(array, leg);
+            break;
+        case LEG_COPY:
+            resync_leg_ended(array, leg);
+            break;
+        case LEG_SYNC:
+            sync_leg_ended(array, leg);
+            break;
+        case LEG_PROBE:
+            probe_leg_ended(array, leg);
+            break;
+        case LEG_BLOB:
+        case LEG_LOAD:
+            blob_leg_ended(array, leg);
+            break;
+        case LEG_CARRY:
+            carry_leg_ended(array, leg);
+            break;
+        }
+        leg_release(array, leg);
+    }
+}
+
+/* Back to the front of its drive's queue. */
+static void resend(struct array *array, struct leg *leg)
+{
+    struct drive *drive = &array->drive[leg->drive];
+    take_out(array, leg);
+    leg->state = LEG_STATE_WAITING;
+    list_prepend(&drive->waiting, &leg->link);
+    drive->waiting_count++;
+    position_add(array->legs_waiting, leg->drive);
+    array->again = true;
+}
+
+/* ---- drives that are no good ---- */
+
+bool leg_drive_bad(struct array *array, int number, enum fault fault)
+{
+    struct drive *drive = &array->drive[number];
+    if (drive->state == DRIVE_STATE_FAILED || !drives_expendable(array, number)) /* L4 */
+        return false;
+    if (drive->bad && array->now_ns - drive->bad_ns < array->limits->drive_total_ns)
+        return true;
+    if (!drive->bad) {
+        drive->fault = fault;
+        drive->may_return = fault == FAULT_ALIEN;
+        trace_warn(array->trace, "drive %d of pool %s is bad: %s", number,
+                   array->pool[drive->pool].info.name,
+                   fault == FAULT_ABSENT  ? "not reached"
+                   : fault == FAULT_ALIEN ? "it is a new, empty one"
+                                          : "it does not do what it must");
+    }
+    drive->bad = true;
+    drive->bad_ns = array->now_ns;
+    array_tell(array, ARRAY_NOTICE_BAD)->drive = (uint8_t)number;
+    return true;
+}
+
+void leg_drive_login(struct array *array, int number)
+{
+    struct drive *drive = &array->drive[number];
+    while (!list_empty(&drive->lingering)) {
+        struct leg *leg = list_first(&drive->lingering, struct leg, link);
+        take_out(array, leg);
+        put_back(array, leg);
+    }
+    list_each (&drive->waiting, link, next) {
+        struct leg *leg = list_member(link, struct leg, link);
+        leg->open = 0; /* L2 */
+        leg->since_ns = 0;
+        if (leg->landed)
+            end(array, leg, LEG_OK);
+    }
+    while (!list_empty(&drive->sent)) { /* the last first: each goes before those that wait */
+        struct leg *leg = list_member(drive->sent.prev, struct leg, link);
+        leg->open = 0; /* L2 */
+        leg->parked = false;
+        if (leg->landed) {
+            end(array, leg, LEG_OK);
+            continue;
+        }
+        leg->since_ns = 0; /* the drive gets its whole time under this login */
+        resend(array, leg);
+    }
+}
+
+static void end_list(struct array *array, struct list *legs, bool all, enum leg_end how)
+{
+    list_each (legs, link, next) {
+        struct leg *leg = list_member(link, struct leg, link);
+        if (all || !insists(leg))
+            end(array, leg, how);
+    }
+}
+
+void leg_drive_unreached(struct array *array, int number)
+{
+    end_list(array, &array->drive[number].waiting, false, LEG_TIMEOUT);
+    end_list(array, &array->drive[number].sent, false, LEG_TIMEOUT);
+}
+
+void leg_drive_failed(struct array *array, int number)
+{
+    struct drive *drive = &array->drive[number];
+    end_list(array, &drive->waiting, true, LEG_DROPPED);
+    end_list(array, &drive->sent, true, LEG_DROPPED);
+    while (!list_empty(&drive->lingering)) {
+        struct leg *leg = list_first(&drive->lingering, struct leg, link);
+        take_out(array, leg);
+        put_back(array, leg);
+    }
+}
+
+void leg_epoch(struct array *array)
+{
+    for (int d = 0; d < DRIVE_MAX; d++)
+        list_each (&array->drive[d].sent, link, next) {
+            struct leg *leg = list_member(link, struct leg, link);
+            if (leg->parked) {
+                leg->parked = false;
+                leg->again_ns = 0;
+                array_alarm(array, 0);
+            }
+        }
+}
+
+/* ---- answers ---- */
+
+static uint64_t tag_of(const struct array *array, const struct leg *leg)
+{
+    return (uint64_t)leg->generation << 32 | (uint64_t)leg->try << 16 |
+           (uint64_t)(leg - array->leg);
+}
+
+/* The leg of an open try, or NULL: an answer that nobody waits for any more. */
+static struct leg *find(struct array *array, const struct drive_message *answer)
+{
+    uint32_t slot = answer->tag & 0xFFFF;
+    if (slot >= LEG_MAX)
+        return NULL;
+    struct leg *leg = &array->leg[slot];
+    uint16_t try = (uint16_t)(answer->tag >> 16);
+    if (leg->owner == LEG_FREE || leg->state == LEG_STATE_ENDED ||
+        leg->generation != (uint32_t)(answer->tag >> 32) || leg->drive != answer->drive ||
+        (uint16_t)(leg->try - try) >= TRY_BITS || !(leg->open >> (try % TRY_BITS) & 1))
+        return NULL;
+    return leg;
+}
+
+static void again(struct array *array, struct leg *leg, uint64_t wait_ns)
+{
+    leg->again_ns = array->now_ns + wait_ns;
+    array_alarm(array, leg->again_ns);
+}
+
+static void answer_ok(struct array *array, struct leg *leg, const struct message *message)
+{
+    if (leg->op == DRIVE_READ) {
+        if (message->payload.length != leg->length) {
+            end(array, leg, LEG_ERROR);
+            return;
+        }
+        leg->data = slice_ref(message->payload);
+        end(array, leg, LEG_OK);
+        return;
+    }
+    leg->landed = true;
+    if (leg->open == 0) /* L2 */
+        end(array, leg, LEG_OK);
+}
+
+static void answer_error(struct array *array, struct leg *leg)
+{
+    if (leg->op == DRIVE_READ) {
+        end(array, leg, LEG_ERROR);
+        return;
+    }
+    leg->landed = false;
+    leg_drive_bad(array, leg->drive, FAULT_ERROR);
+    if (leg->repair)
+        end(array, leg, LEG_ERROR);
+    else
+        again(array, leg, ERROR_NS);
+}
+
+static void answer_refused(struct array *array, struct leg *leg, uint64_t fence)
+{
+    if (leg->epoch < array->epoch) {
+        again(array, leg, 0);
+        return;
+    }
+    if (leg->owner == LEG_PROBE && fence <= array->epoch) {
+        end(array, leg, LEG_ERROR);
+        return;
+    }
+    leg->parked = true;
+    if (array->refused_epoch == fence)
+        return;
+    array->refused_epoch = fence;
+    array_tell(array, ARRAY_NOTICE_REFUSED)->epoch = fence;
+}
+
+void array_drive_answer(struct array *array, const struct message *message)
+{
+    struct leg *leg = find(array, &message->drive);
+    if (!leg || message->drive.status == DRIVE_REFUSED_LOGIN)
+        return;
+    uint16_t try = (uint16_t)(message->drive.tag >> 16);
+    leg->open &= (uint16_t) ~(1u << (try % TRY_BITS));
+    if (leg->owner == LEG_LINGER) {
+        if (leg->open == 0) {
+            take_out(array, leg);
+            put_back(array, leg);
+        }
+        array->again = array->more = true;
+        return;
+    }
+    switch ((enum drive_status)message->drive.status) {
+    case DRIVE_OK:
+        array->drive[leg->drive].avoid_ns = 0;
+        answer_ok(array, leg, message);
+        break;
+    case DRIVE_MEDIUM_ERROR:
+    case DRIVE_GONE:
+    case DRIVE_TIMEOUT:
+        answer_error(array, leg);
+        break;
+    case DRIVE_REFUSED_EPOCH:
+        answer_refused(array, leg, message->drive.epoch);
+        break;
+    case DRIVE_REFUSED_LOGIN:
+        break;
+    case DRIVE_BUSY:
+        again(array, leg, BUSY_NS);
+        break;
+    }
+    array->more = true;
+    leg_settle(array);
+}
+
+/* ---- limits ---- */
+
+/* A fill of many blocks may take as long as a slow drive needs to write them. */
+static uint64_t scaled(const struct leg *leg, uint64_t limit_ns)
+{
+    return leg->op == DRIVE_FILL ? limit_ns + limit_ns * (leg->length / FILL_RATE_BYTES) : limit_ns;
+}
+
+static uint64_t patience(const struct array *array, const struct leg *leg)
+{
+    if (leg->op == DRIVE_READ)
+        return leg->patience_ns;
+    return scaled(leg, leg->repair ? array->limits->drive_ns : array->limits->drive_total_ns);
+}
+
+/* All its time is over. True: it has ended. */
+static bool out_of_time(struct array *array, struct leg *leg, enum fault fault)
+{
+    if (!insists(leg)) {
+        if (leg->repair)
+            leg_drive_bad(array, leg->drive, fault);
+        end(array, leg, LEG_TIMEOUT);
+        return true;
+    }
+    if (leg_drive_bad(array, leg->drive, fault)) {
+        array_alarm(array, array->now_ns + array->limits->drive_total_ns);
+        return false;
+    }
+    end(array, leg, LEG_ERROR);
+    return true;
+}
+
+static bool absent(struct array *array, int number)
+{
+    const struct loop *loop = drives_loop(array, number);
+    if (array->drive[number].probe == PROBE_GONE)
+        return true;
+    if (loop->up)
+        return false;
+    if (!loop->gone)
+        array_alarm(array, loop->down_ns + array->limits->availability_ns);
+    return loop->gone || array->now_ns - loop->down_ns >= array->limits->availability_ns;
+}
+
+/* One that waits for a drive that cannot be sent to now. */
+static void check_waiting(struct array *array, struct leg *leg, bool is_absent)
+{
+    if (leg->since_ns == 0)
+        leg->since_ns = array->now_ns;
+    uint64_t limit = leg->since_ns + patience(array, leg);
+    bool alien = drives_alien(&array->drive[leg->drive]);
+    if (array->now_ns >= limit) {
+        out_of_time(array, leg, is_absent ? FAULT_ABSENT : FAULT_ERROR);
+        return;
+    }
+    if (insists(leg) && (is_absent || alien))
+        leg_drive_bad(array, leg->drive, is_absent ? FAULT_ABSENT : FAULT_ERROR);
+    array_alarm(array, limit);
+}
+
+static void check_sent(struct array *array, struct leg *leg, bool is_absent)
+{
+    uint64_t limit = leg->since_ns + patience(array, leg);
+    if (leg->parked)
+        return;
+    if (insists(leg) && is_absent && leg_drive_bad(array, leg->drive, FAULT_ABSENT)) {
+        array_alarm(array, array->now_ns + array->limits->drive_total_ns);
+        return;
+    }
+    if (array->now_ns >= limit) {
+        out_of_time(array, leg, is_absent ? FAULT_ABSENT : FAULT_ERROR);
+        return;
+    }
+    array_alarm(array, limit);
+    if (!drives_loop(array, leg->drive)->up)
+        return; /* the next login sends it again */
+    uint64_t next =
+        leg->open ? leg->tried_ns + scaled(leg, array->limits->drive_ns) : leg->again_ns;
+    if (array->now_ns < next)
+        array_alarm(array, next);
+    else if (__builtin_popcount(leg->open) < TRY_BITS / 2)
+        resend(array, leg);
+}
+
+/* What is not flushed on a drive that is away may be lost there: its pool must know. */
+static bool has_unflushed(const struct array *array, const struct drive *drive)
+{
+    return array->phase == PHASE_RUNNING && drive->pool != POOL_NONE &&
+           drive->state != DRIVE_STATE_FAILED && array->pool[drive->pool].born &&
+           !bits_empty(&array->pool[drive->pool].intent.set);
+}
+
+static void drive_timers(struct array *array, int number)
+{
+    struct drive *drive = &array->drive[number];
+    bool reached = drives_loop(array, number)->up;
+    bool busy = !list_empty(&drive->waiting) || !list_empty(&drive->sent);
+    if (!busy && (reached || drive->bad || drive->pool == POOL_NONE))
+        return;
+    bool is_absent = absent(array, number);
+    if (is_absent && !reached && !drive->bad && has_unflushed(array, drive))
+        leg_drive_bad(array, number, FAULT_ABSENT);
+    bool held = drive->lingering_count > 0;
+    list_each (&drive->waiting, link, next) {
+        struct leg *leg = list_member(link, struct leg, link);
+        if (!reached || held || !probe_open(array, number, leg->owner))
+            check_waiting(array, leg, is_absent);
+    }
+    list_each (&drive->sent, link2, next2)
+        check_sent(array, list_member(link2, struct leg, link), is_absent);
+}
+
+void leg_timers(struct array *array)
+{
+    array->look = true;
+    for (int d = 0; d < DRIVE_MAX; d++)
+        drive_timers(array, d);
+    leg_settle(array);
+}
+
+/* ---- sending ---- */
+
+static void send(struct array *array, struct leg *leg, struct actions *actions)
+{
+    struct drive *drive = &array->drive[leg->drive];
+    drive->waiting_count--;
+    drive->sent_count++;
+    array->legs_sent++;
+    list_remove(&leg->link);
+    list_append(&drive->sent, &leg->link);
+    leg->state = LEG_STATE_SENT;
+    leg->parked = false;
+    leg->try++;
+    leg->open |= (uint16_t)(1u << (leg->try % TRY_BITS));
+    leg->epoch = array->epoch;
+    leg->tried_ns = array->now_ns;
+    if (leg->since_ns == 0)
+        leg->since_ns = array->now_ns;
+    array_alarm(array, leg->tried_ns + scaled(leg, array->limits->drive_ns));
+    array_alarm(array, leg->since_ns + patience(array, leg));
+    struct message *message =
+        actions_send(actions, MESSAGE_DRIVE_COMMAND, array->self, port_drive(leg->drive));
+    message->drive.bank = array->group;
+    message->drive.drive = leg->drive;
+    message->drive.op = (uint8_t)leg->op;
+    message->drive.fua = leg->fua;
+    message->drive.epoch = array->epoch;
+    message->drive.login = drives_loop(array, leg->drive)->login;
+    message->drive.tag = tag_of(array, leg);
+    message->drive.offset = leg->offset;
+    message->drive.length = leg->length;
+    if (leg->op != DRIVE_READ)
+        message->payload = slice_ref(leg->data);
+}
+
+/* L3: an earlier write that was given up may still land there. */
+static bool fenced(const struct drive *drive, const struct leg *leg)
+{
+    if (list_empty(&drive->lingering) || !lands(leg))
+        return false;
+    list_each (&drive->lingering, link, next) {
+        const struct leg *old = list_member(link, struct leg, link);
+        if (old->offset < leg->offset + leg->length && leg->offset < old->offset + old->length)
+            return true;
+    }
+    return false;
+}
+
+static uint32_t send_drive(struct array *array, int number, struct actions *actions, uint32_t most)
+{
+    struct drive *drive = &array->drive[number];
+    uint32_t sent = 0;
+    list_each (&drive->waiting, link, next) {
+        struct leg *leg = list_member(link, struct leg, link);
+        if (sent >= most || drive->sent_count + drive->lingering_count >= DRIVE_DEPTH)
+            break;
+        if (!probe_open(array, number, leg->owner) || fenced(drive, leg))
+            continue;
+        send(array, leg, actions);
+        sent++;
+    }
+    return sent;
+}
+
+void leg_send_all(struct array *array, struct actions *actions)
+{
+    uint32_t left = actions_room(actions) / 2 < SEND_MAX ? actions_room(actions) / 2 : SEND_MAX;
+    for (uint32_t word = 0; word < DRIVE_WORDS; word++)
+        for (uint64_t some = array->legs_waiting[word]; some && left > 0; some &= some - 1) {
+            int d = (int)(word * 64) + __builtin_ctzll(some);
+            if (array->loop[d / 32].up)
+                left -= send_drive(array, d, actions, left);
+            if (list_empty(&array->drive[d].waiting))
+                position_remove(array->legs_waiting, (uint32_t)d);
+        }
+    if (left == 0)
+        array->more = true;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "command/inventory.h"
+
+void drive_info_put(struct cursor *c, const struct drive_info *info)
+{
+    cursor_put8(c, info->drive);
+    cursor_put8(c, info->bank);
+    cursor_put8(c, info->online);
+    cursor_put8(c, 1); /* version of the entry */
+    cursor_put32(c, info->block_bytes);
+    cursor_put64(c, info->bytes);
+    cursor_put64(c, 0);
+    cursor_put_bytes(c, info->serial, sizeof info->serial);
+}
+
+void drive_info_get(struct cursor *c, struct drive_info *info)
+{
+    info->drive = cursor_get8(c);
+    info->bank = cursor_get8(c);
+    info->online = cursor_get8(c) != 0;
+    if (cursor_get8(c) != 1 || info->drive >= DRIVE_MAX)
+        c->failed = true;
+    info->block_bytes = cursor_get32(c);
+    info->bytes = cursor_get64(c);
+    (void)cursor_get64(c);
+    cursor_get_bytes(c, info->serial, sizeof info->serial);
+    info->serial[sizeof info->serial - 1] = 0;
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Task management (RFC 7143 11.5, 4.2.3): each request becomes a COMMAND_TASK part for every group
+ * that it touches. Commands of the same host that are still here are ended here; those with a group
+ * are ended by it, and their own answers are kept from the host once the request is complete. */
+
+#include "base/must.h"
+#include "iswitch/iswitch_state.h"
+
+enum scope { SCOPE_NONE, SCOPE_TASK, SCOPE_UNIT, SCOPE_TARGET };
+
+enum { TASK_REASSIGN = 8 };
+
+static const struct {
+    enum scope scope;
+    enum iscsi_task_result refusal; /* SCOPE_NONE: why */
+} functions[] = {
+    [0] = {SCOPE_NONE, ISCSI_TASK_REJECTED},
+    [TASK_ABORT_TASK] = {SCOPE_TASK, 0},
+    [TASK_ABORT_TASK_SET] = {SCOPE_UNIT, 0},
+    [TASK_CLEAR_ACA] = {SCOPE_NONE, ISCSI_TASK_UNSUPPORTED},
+    [TASK_CLEAR_TASK_SET] = {SCOPE_UNIT, 0},
+    [TASK_LOGICAL_UNIT_RESET] = {SCOPE_UNIT, 0},
+    [TASK_TARGET_WARM_RESET] = {SCOPE_TARGET, 0},
+    [TASK_TARGET_COLD_RESET] = {SCOPE_TARGET, 0},
+    [TASK_REASSIGN] = {SCOPE_NONE, ISCSI_TASK_NO_REASSIGN},
+};
+enum { FUNCTIONS = sizeof functions / sizeof functions[0] };
+
+static const struct iscsi_task_request *request_of(const struct connection *c)
+{
+    return (const struct iscsi_task_request *)(const void *)c->receive.header;
+}
+
+enum verdict management_begin(struct iswitch *x, struct connection *c)
+{
+    const struct session *session = c->session;
+    if (!pdu_in_order(c))
+        return VERDICT_SKIP;
+    if (session->spare_used + 1 + x->config.sender.groups > TASK_SPARE) {
+        connection_reject(x, c, ISCSI_REJECT_TOO_MANY_IMMEDIATE);
+        return VERDICT_SKIP;
+    }
+    uint32_t itt = be32_get(request_of(c)->itt);
+    if (itt == ISCSI_TAG_NONE || task_find(c->session, itt)) {
+        connection_reject(x, c, ISCSI_REJECT_TASK_IN_PROGRESS);
+        return VERDICT_SKIP;
+    }
+    return VERDICT_TAKE;
+}
+
+static void finish(struct iswitch *x, struct task *task, enum iscsi_task_result result)
+{
+    task->task_response = (uint8_t)result;
+    response_queue(x, task);
+}
+
+static void add_part(struct iswitch *x, struct task *task, uint8_t group, uint16_t volume,
+                     uint64_t lun, uint64_t sequence)
+{
+    struct task *part = task_new(x, task->session, true);
+    must(part); /* management_begin has made sure */
+    part->kind = COMMAND_TASK;
+    part->part = true;
+    part->parent = task;
+    part->function = task->function;
+    part->group = group;
+    part->volume = volume;
+    part->lun = lun;
+    part->task_sequence = sequence;
+    part->begun_ns = task->begun_ns;
+    task->parts++;
+    if (task->state != TASK_STATE_PARTS)
+        task_become(task, TASK_STATE_PARTS);
+    task_route(x, part);
+}
+
+/* Ends a command of this host that has no answer yet. */
+static void end_command(struct iswitch *x, struct task *request, struct task *task)
+{
+    switch (task->state) {
+    case TASK_STATE_EARLY:
+        if (task->immediate || iscsi_sn_before(task->cmd_sn, request->cmd_sn))
+            task->silent = true; /* it keeps its place in the order of CmdSN */
+        break;
+    case TASK_STATE_ADMIT:
+    case TASK_STATE_DATA:
+    case TASK_STATE_PROOF:
+    case TASK_STATE_NEXUS:
+    case TASK_STATE_READY:
+        task_free(x, task);
+        break;
+    case TASK_STATE_SENT:
+        task->ender = request;
+        break;
+    case TASK_STATE_FREE:
+    case TASK_STATE_PARTS:
+    case TASK_STATE_RESPOND:
+    case TASK_STATES:
+        break;
+    }
+}
+
+static void abort_one(struct iswitch *x, struct task *request, uint32_t itt)
+{
+    struct task *task = task_find(request->session, itt);
+    if (!task || task->kind != COMMAND_SCSI || task->state == TASK_STATE_RESPOND) {
+        finish(x, request, ISCSI_TASK_UNKNOWN); /* or its answer is just before this one */
+        return;
+    }
+    bool sent = task->state == TASK_STATE_SENT;
+    if (task->state == TASK_STATE_EARLY)
+        task->silent = true;
+    else
+        end_command(x, request, task);
+    if (!sent) {
+        finish(x, request, ISCSI_TASK_COMPLETE);
+        return;
+    }
+    request->victim = task;
+    request->victim_generation = task->generation;
+    add_part(x, request, task->group, task->volume, task->lun, task->sequence);
+}
+
+static void end_commands(struct iswitch *x, struct task *request, bool all)
+{
+    int number = lun_number(request->lun);
+    list_each (&request->session->tasks, link, next) {
+        struct task *task = list_member(link, struct task, in_session);
+        if (task->kind == COMMAND_SCSI && (all || lun_number(task->lun) == number))
+            end_command(x, request, task);
+    }
+}
+
+static void reset_unit(struct iswitch *x, struct task *request)
+{
+    int number = lun_number(request->lun);
+    const struct directory_entry *entry =
+        number < 0 ? NULL : directory_find(&x->directory[x->directory_at], (uint16_t)number);
+    if (!x->directory_known) {
+        finish(x, request, ISCSI_TASK_REJECTED);
+        return;
+    }
+    if (!entry || entry->group >= x->config.sender.groups) {
+        finish(x, request, ISCSI_TASK_NO_LUN);
+        return;
+    }
+    end_commands(x, request, false);
+    add_part(x, request, entry->group, entry->volume, request->lun, 0);
+}
+
+static void reset_target(struct iswitch *x, struct task *request)
+{
+    end_commands(x, request, true);
+    for (uint8_t g = 0; g < x->config.sender.groups; g++)
+        add_part(x, request, g, VOLUME_NONE, request->lun, 0);
+}
+
+void management_end(struct iswitch *x, struct connection *c)
+{
+    const struct iscsi_task_request *pdu = request_of(c);
+    struct task *request = task_new(x, c->session, true);
+    must(request);
+    request->kind = COMMAND_TASK;
+    request->function = pdu->function & ISCSI_TASK_FUNCTION_MASK;
+    request->lun = be64_get(pdu->lun);
+    request->cmd_sn = be32_get(pdu->cmd_sn);
+    request->begun_ns = c->arrival_ns;
+    task_set_itt(request, be32_get(pdu->itt));
+    trace_info(x->trace, "host %s: task management function %d", c->peer, request->function);
+    uint8_t function = request->function < FUNCTIONS ? request->function : 0;
+    switch (functions[function].scope) {
+    case SCOPE_NONE:
+        finish(x, request, functions[function].refusal);
+        break;
+    case SCOPE_TASK:
+        abort_one(x, request, be32_get(pdu->referenced_itt));
+        break;
+    case SCOPE_UNIT:
+        reset_unit(x, request);
+        break;
+    case SCOPE_TARGET:
+        reset_target(x, request);
+        break;
+    }
+    pdu_advance(x, c); /* only now: later commands are not touched */
+}
+
+/* ---- answers ---- */
+
+static void release_commands(struct task *request, bool complete)
+{
+    list_each (&request->session->tasks, link, next) {
+        struct task *task = list_member(link, struct task, in_session);
+        if (task->ender != request)
+            continue;
+        task->ender = NULL;
+        if (complete && task->state == TASK_STATE_SENT)
+            task->silent = true;
+    }
+}
+
+static void parts_done(struct iswitch *x, struct task *request)
+{
+    struct task *victim = request->victim;
+    bool complete = request->task_response == ISCSI_TASK_COMPLETE;
+    bool pending = victim && victim->generation == request->victim_generation &&
+                   victim->state == TASK_STATE_SENT;
+    if (request->task_response == ISCSI_TASK_UNKNOWN && pending && victim->ender == request) {
+        request->after = victim; /* it was done before: its answer is on its way, and comes first */
+        return;
+    }
+    if (complete && pending)
+        victim->silent = true;
+    if (complete && request->overtaken)
+        request->task_response = ISCSI_TASK_UNKNOWN;
+    release_commands(request, complete);
+    response_queue(x, request);
+}
+
+void management_part(struct iswitch *x, struct task *part, uint8_t result)
+{
+    struct task *request = part->parent;
+    task_free(x, part);
+    if (!request)
+        return;
+    if (result != ISCSI_TASK_COMPLETE)
+        request->task_response = result;
+    must(request->parts > 0);
+    if (--request->parts == 0)
+        parts_done(x, request);
+}
+
+bool management_delivers(struct iswitch *x, struct task *task, bool aborted)
+{
+    (void)x;
+    struct task *request = task->ender;
+    if (request->after == task)
+        return true;
+    if (aborted)
+        return false;
+    request->overtaken = true;
+    task->ender = NULL;
+    return true;
+}
+
+void management_delivered(struct iswitch *x, struct task *task)
+{
+    struct task *request = task->ender;
+    task->ender = NULL;
+    if (!request || request->after != task)
+        return;
+    request->after = NULL;
+    response_queue(x, request);
+}
+
+void management_over(struct iswitch *x, struct task *task)
+{
+    management_delivered(x, task);
+    if (task->kind != COMMAND_TASK || task->part)
+        return;
+    list_each (&task->session->tasks, link, next) {
+        struct task *other = list_member(link, struct task, in_session);
+        if (other->ender == task)
+            other->ender = NULL;
+        if (other->parent == task)
+            other->parent = NULL;
+    }
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Which PDU is whose: one table of the requests that a host may send. */
+
+#include "base/must.h"
+#include "iswitch/iswitch_state.h"
+
+struct pdu_row {
+    enum verdict (*begin)(struct iswitch *x, struct connection *c);
+    void (*end)(struct iswitch *x, struct connection *c);
+    bool discovery; /* allowed in a discovery session */
+    bool logout;    /* ... and while a logout waits for the session's end */
+};
+
+static const struct pdu_row rows[] = {
+    [ISCSI_NOP_OUT] = {nop_begin, nop_end, true, true},
+    [ISCSI_SCSI_COMMAND] = {command_begin, command_end, false, false},
+    [ISCSI_TASK_REQUEST] = {management_begin, management_end, false, false},
+    [ISCSI_LOGIN_REQUEST] = {login_begin, login_end, false, false},
+    [ISCSI_TEXT_REQUEST] = {text_begin, text_end, true, false},
+    [ISCSI_DATA_OUT] = {data_begin, data_end, false, false},
+    [ISCSI_LOGOUT_REQUEST] = {logout_begin, logout_end, true, false},
+};
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+static uint8_t opcode_of(const struct connection *c)
+{
+    return c->receive.header[0] & ISCSI_OPCODE_MASK;
+}
+
+static enum verdict begin_in_login(struct iswitch *x, struct connection *c)
+{
+    if (opcode_of(c) == ISCSI_LOGIN_REQUEST)
+        return login_begin(x, c);
+    connection_close(x, c, "a PDU other than Login Request before the login");
+    return VERDICT_SKIP;
+}
+
+static enum verdict begin_in_full(struct iswitch *x, struct connection *c)
+{
+    uint8_t opcode = opcode_of(c);
+    if (opcode == ISCSI_LOGIN_REQUEST) {
+        connection_close(x, c, "Login Request after the login");
+        return VERDICT_SKIP;
+    }
+    if (opcode >= ROWS || !rows[opcode].begin) {
+        connection_reject(x, c,
+                          opcode == ISCSI_SNACK ? ISCSI_REJECT_SNACK : ISCSI_REJECT_UNSUPPORTED);
+        return VERDICT_SKIP;
+    }
+    if (c->discovery && !rows[opcode].discovery) {
+        connection_reject(x, c, ISCSI_REJECT_PROTOCOL);
+        return VERDICT_SKIP;
+    }
+    return rows[opcode].begin(x, c);
+}
+
+enum verdict pdu_begin(struct iswitch *x, struct connection *c)
+{
+    switch (c->state) {
+    case CONNECTION_STATE_LOGIN:
+        return begin_in_login(x, c);
+    case CONNECTION_STATE_WAITING:
+        return VERDICT_STALL;
+    case CONNECTION_STATE_FULL:
+        return begin_in_full(x, c);
+    case CONNECTION_STATE_LOGOUT:
+        return opcode_of(c) < ROWS && rows[opcode_of(c)].logout ? rows[opcode_of(c)].begin(x, c)
+                                                                : VERDICT_SKIP;
+    case CONNECTION_STATE_FREE:
+    case CONNECTION_STATE_CLOSED:
+    case CONNECTION_STATES:
+        break;
+    }
+    return VERDICT_SKIP;
+}
+
+void pdu_end(struct iswitch *x, struct connection *c)
+{
+    must(opcode_of(c) < ROWS);
+    rows[opcode_of(c)].end(x, c);
+}
+
+bool pdu_in_order(const struct connection *c)
+{
+    return receive_immediate(c) || be32_get(receive_request(c)->cmd_sn) == c->exp_cmd_sn;
+}
+
+void pdu_advance(struct iswitch *x, struct connection *c)
+{
+    if (receive_immediate(c))
+        return;
+    c->exp_cmd_sn++;
+    command_due(x, c);
+}

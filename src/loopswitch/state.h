@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEGUE_LOOPSWITCH_STATE_H
+#define SEGUE_LOOPSWITCH_STATE_H
+
+/* What a loop switch holds in memory, and what its files offer each other. Only src/loopswitch
+ * includes this. */
+
+#include "loopswitch/loopswitch.h"
+
+enum {
+    STORED_MAX = 512,
+    OWN_BUFFER_BYTES = 1 << 20, /* where the world gives no pool: inventories only */
+};
+
+#define INVENTORY_RETRY_NS MS(10)
+
+/* An admitted drive command: given to the world, which has not answered. */
+struct running {
+    bool used;
+    bool draining; /* a fence of its bank waits for it */
+    bool given_up; /* was waited for long enough: its drive is off line until it ends */
+    uint32_t life; /* with the index, the tag by which the world knows it */
+    uint32_t next_free;
+    uint8_t drive; /* index */
+    uint8_t module, group;
+    struct member member;
+    port_id unit, to; /* who asked, and which port of ours */
+    struct drive_message message;
+};
+
+/* A unit's port. */
+struct port {
+    bool linked;
+    uint64_t login;       /* the current one; 0: none, nothing is admitted */
+    struct member member; /* of that login */
+    uint32_t running;     /* commands of any login of this port, less those given up */
+    bool wants_login;     /* has asked, and is not answered */
+    struct member wanted;
+    uint64_t login_end_ns; /* earlier commands are waited for until then */
+    uint64_t retry_ns;     /* not before: there was no buffer for the inventory */
+    uint64_t signal_ns;    /* the unit's clock in its last signal ... */
+    uint64_t signal_at;    /* ... and when that came; 0: none came */
+};
+
+enum bank_state {
+    BANK_STATE_UNFENCED, /* no fence was ever asked: nobody is allowed */
+    BANK_STATE_STORING,  /* the fence is refused by already, and is being made durable */
+    BANK_STATE_DRAINING, /* durable; older commands are being waited for */
+    BANK_STATE_FENCED,   /* the allowed units may work */
+    BANK_STATE_FAILED,   /* it could not be made durable: nobody is allowed */
+    BANK_STATES,
+};
+
+struct bank {
+    enum bank_state state;
+    uint64_t epoch;
+    struct members allowed;
+    uint64_t version;  /* of the stored state that first holds this fence */
+    uint64_t since_ns; /* when it was asked */
+    uint64_t end_ns;   /* DRAINING: when the rest is given up */
+    uint32_t draining; /* commands that it waits for */
+    uint64_t refused;
+    struct {
+        bool waiting;
+        uint64_t tag;
+    } asker[MODULE_MAX];
+};
+
+struct drive {
+    uint8_t slot;
+    bool online;
+    bool gone;      /* the last verdict on it was that it has vanished */
+    uint8_t bank;   /* durable; BANK_NONE: free */
+    uint8_t wanted; /* being made durable; BANK_NONE: nothing is */
+    uint64_t wanted_version;
+    struct {
+        bool waiting;
+        uint8_t module;
+        uint64_t tag;
+        uint64_t epoch;
+    } asker;
+    uint32_t queued;  /* commands under way */
+    uint32_t overdue; /* of them given up: while there are any, the drive is off line */
+    uint64_t reads, writes, read_bytes, written_bytes, errors;
+};
+
+struct loopswitch {
+    struct loopswitch_config config;
+    struct trace *trace;
+    struct buffer_pool *buffers;
+    bool own_buffers;
+    port_id self;
+    uint64_t now_ns;
+    uint64_t next_signal_ns;
+    uint64_t logins; /* the last login number given */
+    struct port port[MODULE_MAX][GROUP_MAX];
+    struct bank bank[GROUP_MAX];
+    struct drive drive[SLOT_MAX];    /* in the order of the configuration */
+    uint8_t drive_of_slot[SLOT_MAX]; /* index, or 0xFF */
+    /* durable state: version counts changes in memory; all up to `settled` are stored or given up
+     */
+    uint64_t version, storing, settled; /* storing: the version under way; 0: none */
+    /* admitted commands */
+    uint32_t admitted, first_free, lives;
+    struct running *running; /* config.commands_max of them */
+    /* the end */
+    bool stopping, flushing, stopped;
+    uint32_t flushes;
+};
+
+/* ---- loopswitch.c ---- */
+
+/* The unit's port that a message or link event is of, or NULL. */
+struct port *loopswitch_port(struct loopswitch *x, port_id port);
+/* "A1 B1": the units of the set, in that group. */
+const char *loopswitch_members_name(const struct members *set, int group, char *out, size_t bytes);
+
+/* ---- ports.c ---- */
+void loopswitch_link_up(struct loopswitch *x, port_id unit);
+void loopswitch_link_down(struct loopswitch *x, port_id unit);
+void loopswitch_login(struct loopswitch *x, const struct message *message);
+/* Answers the logins that need wait no longer. */
+void loopswitch_logins_go_on(struct loopswitch *x, struct actions *actions);
+void loopswitch_signals_go_on(struct loopswitch *x, struct actions *actions);
+
+/* ---- fence.c ---- */
+void loopswitch_fence(struct loopswitch *x, const struct message *message, struct actions *actions);
+/* The stored state of x->settled, and so every fence up to it, is durable, or failed to be. */
+void loopswitch_fences_stored(struct loopswitch *x, bool ok, struct actions *actions);
+void loopswitch_fences_go_on(struct loopswitch *x, struct actions *actions);
+/* The fence itself: may this login of a unit work in its bank in that epoch? */
+bool loopswitch_fence_allows(const struct bank *bank, struct member member, uint64_t epoch);
+
+/* ---- assign.c ---- */
+void loopswitch_assign(struct loopswitch *x, const struct message *message,
+                       struct actions *actions);
+void loopswitch_assigns_stored(struct loopswitch *x, bool ok, struct actions *actions);
+
+/* ---- admit.c ---- */
+void loopswitch_admit(struct loopswitch *x, const struct message *message, struct actions *actions);
+/* The world has carried out a command. */
+void loopswitch_completed(struct loopswitch *x, const struct event *event, struct actions *actions);
+/* Waits for the command no longer: its drive is off line until it ends. */
+void loopswitch_give_up(struct loopswitch *x, struct running *command);
+
+/* ---- stored.c ---- */
+uint32_t loopswitch_encode(const struct loopswitch *x, uint8_t *out);
+/* Banks and assignments; false: damaged, or of a version that we do not know. */
+bool loopswitch_decode(struct loopswitch *x, const uint8_t *bytes, uint32_t length);
+/* The durable state has changed in memory: it will be stored. Returns its version. */
+uint64_t loopswitch_changed(struct loopswitch *x);
+void loopswitch_store_goes_on(struct loopswitch *x, struct actions *actions);
+void loopswitch_stored(struct loopswitch *x, const struct event *event, struct actions *actions);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEGUE_PROGRAMS_SEGUE_H
+#define SEGUE_PROGRAMS_SEGUE_H
+
+/* The command line: one table of commands (segue.c), from which the parser and the help are made.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum segue_exit {
+    SEGUE_EXIT_DONE = 0,
+    SEGUE_EXIT_FAILED = 1,
+    SEGUE_EXIT_USAGE = 2,
+    SEGUE_EXIT_NO_OBJECT = 3,
+    SEGUE_EXIT_NOT_ALLOWED = 4,
+    SEGUE_EXIT_REFUSED = 5,
+    SEGUE_EXIT_CONFLICT = 6,
+    SEGUE_EXIT_UNREACHABLE = 7,
+    SEGUE_EXIT_UNKNOWN = 8, /* sent, no answer: it may or may not have been done */
+};
+
+enum segue_flag {
+    SEGUE_FLAG_HELP,
+    SEGUE_FLAG_STATE,
+    SEGUE_FLAG_OUTPUT,
+    SEGUE_FLAG_QUIET,
+    SEGUE_FLAG_TIMEOUT,
+    SEGUE_FLAG_CONFIRM,
+    SEGUE_FLAG_DETACH,
+    SEGUE_FLAG_NO_RESTART,
+    SEGUE_FLAG_GROUP,
+    SEGUE_FLAG_LEVEL,
+    SEGUE_FLAG_DRIVES,
+    SEGUE_FLAG_CACHE,
+    SEGUE_FLAG_CHUNK,
+    SEGUE_FLAG_POOL,
+    SEGUE_FLAG_SIZE,
+    SEGUE_FLAG_BLOCK,
+    SEGUE_FLAG_LUN,
+    SEGUE_FLAG_READ_ONLY,
+    SEGUE_FLAG_NO_MAP,
+    SEGUE_FLAGS,
+};
+
+enum { SEGUE_ARGUMENTS_MAX = 4 };
+
+struct segue_call;
+
+struct segue_command {
+    const char *noun, *verb; /* "pool", "create"; verb NULL: a command of one word */
+    const char *arguments;   /* "NAME", as help shows them */
+    size_t least, most;      /* how many arguments */
+    unsigned flags;          /* bit f: takes enum segue_flag f */
+    unsigned needed;         /* bit f: must be given */
+    const char *help;        /* one line */
+    const char *more;        /* what --help says beyond it, or NULL */
+    int (*run)(const struct segue_call *call); /* an enum segue_exit */
+};
+
+/* One use of a command, checked against the table. */
+struct segue_call {
+    const struct segue_command *command;
+    size_t arguments;
+    const char *argument[SEGUE_ARGUMENTS_MAX];
+    const char *flag[SEGUE_FLAGS]; /* NULL: not given; "" of one without a value */
+};
+
+/* Reads the words behind "segue". SEGUE_EXIT_DONE: `call` is filled in. Anything else: what is
+ * wrong has been said. */
+int segue_parse(const struct segue_command *commands, size_t count, int argc, char **argv,
+                struct segue_call *call);
+void segue_help(const struct segue_command *commands, size_t count);
+void segue_command_help(const struct segue_command *command);
+
+bool segue_wants_json(const struct segue_call *call);
+
+/* What went wrong, why, and what to do, on stderr (as JSON on stdout if that was asked for):
+ *   segue: cannot create pool p3: drive t0/04 is in a pool   [DRIVE_IN_USE]
+ *     do   take another drive
+ * Returns `code`. `remedy` may be NULL. */
+int segue_fail(const struct segue_call *call, enum segue_exit code, const char *name,
+               const char *remedy, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+int segue_up(const struct segue_call *call);
+int segue_down(const struct segue_call *call);
+int segue_status(const struct segue_call *call);
+int segue_wait(const struct segue_call *call);
+int segue_connect(const struct segue_call *call);
+int segue_pool_create(const struct segue_call *call);
+int segue_pool_list(const struct segue_call *call);
+int segue_pool_delete(const struct segue_call *call);
+int segue_volume_create(const struct segue_call *call);
+int segue_volume_list(const struct segue_call *call);
+int segue_volume_delete(const struct segue_call *call);
+int segue_volume_map(const struct segue_call *call);
+int segue_volume_unmap(const struct segue_call *call);
+int segue_group_list(const struct segue_call *call);
+int segue_group_move(const struct segue_call *call);
+
+#endif

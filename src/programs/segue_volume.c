@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "manage/identity.h"
+#include "manage/quantity.h"
+#include "manage/status_json.h"
+#include "manage/table.h"
+#include "programs/segue_objects.h"
+
+/* segue volume ... */
+
+int segue_volume_list(const struct segue_call *call)
+{
+    int code;
+    struct objects *o = objects_open(call, &code);
+    if (!o)
+        return code;
+    const json_t *volumes = json_object_get(o->status, "volumes");
+    if (segue_wants_json(call)) {
+        json_dumpf(volumes, stdout, JSON_INDENT(2));
+        putchar('\n');
+        return objects_close(o, SEGUE_EXIT_DONE);
+    }
+    struct table *table = table_new("VOLUME|>LUN|GROUP|POOL|STATE|>SIZE|>BLOCK|UUID");
+    size_t i;
+    json_t *volume;
+    json_array_foreach(volumes, i, volume)
+    {
+        char lun[32] = "-", size[32], block[32];
+        if (json_is_integer(json_object_get(volume, "lun")))
+            snprintf(lun, sizeof lun, "%" PRIu64, status_number_of(volume, "lun"));
+        quantity_size_text(status_number_of(volume, "size_bytes"), size, sizeof size);
+        snprintf(block, sizeof block, "%" PRIu64, status_number_of(volume, "block_bytes"));
+        const char *cells[] = {status_text_of(volume, "name"),
+                               lun,
+                               status_text_of(volume, "group"),
+                               status_text_of(volume, "pool"),
+                               status_text_of(volume, "state"),
+                               size,
+                               block,
+                               status_text_of(volume, "uuid")};
+        table_row(table, cells);
+    }
+    char *text = table_text(table, 200);
+    fputs(text, stdout);
+    free(text);
+    table_free(table);
+    return objects_close(o, SEGUE_EXIT_DONE);
+}
+
+/* --lun, or the lowest LUN that is free. False: said. */
+static bool choose_lun(struct objects *o, uint16_t *lun)
+{
+    uint64_t given;
+    if (!objects_number(o->call, SEGUE_FLAG_LUN, LUN_MAX, LUN_MAX - 1, &given))
+        return false;
+    static bool taken[LUN_MAX];
+    size_t i;
+    json_t *volume;
+    json_array_foreach(json_object_get(o->status, "volumes"), i,
+                       volume) if (json_is_integer(json_object_get(volume, "lun")) &&
+                                   status_number_of(volume, "lun") < LUN_MAX)
+        taken[status_number_of(volume, "lun")] = true;
+    if (given == LUN_MAX)
+        for (given = 0; given < LUN_MAX - 1 && taken[given];)
+            given++;
+    *lun = (uint16_t)given;
+    if (!taken[given])
+        return true;
+    segue_fail(o->call, SEGUE_EXIT_REFUSED, "LUN_TAKEN", "take another, or leave --lun out",
+               "LUN %u is another volume", *lun);
+    return false;
+}
+
+static int send_map(struct objects *o, const struct manage_request *volume, uint16_t index)
+{
+    struct manage_request map = {.verb = MANAGE_MAP, .group = volume->group, .volume = index};
+    char doing[96];
+    if (!choose_lun(o, &map.lun))
+        return SEGUE_EXIT_REFUSED;
+    memcpy(map.uuid, volume->uuid, sizeof map.uuid);
+    memcpy(map.name, volume->name, sizeof map.name);
+    snprintf(doing, sizeof doing, "map volume %s to LUN %u", map.name, map.lun);
+    int code = objects_send(o, (uint8_t)objects_owner(o), &map, doing);
+    if (code == SEGUE_EXIT_DONE)
+        printf("volume %s is LUN %u\n", map.name, map.lun);
+    return code;
+}
+
+static int create_volume(struct objects *o)
+{
+    const struct segue_call *call = o->call;
+    struct manage_request request = {.verb = MANAGE_VOLUME_CREATE};
+    unsigned index = 0;
+    char doing[80];
+    int block = objects_word(call, SEGUE_FLAG_BLOCK, "512|4096", 0);
+    if (block < 0 || !objects_size(call, SEGUE_FLAG_SIZE, 0, &request.bytes))
+        return SEGUE_EXIT_USAGE;
+    if (request.bytes == 0 || request.bytes % 4096 || strlen(call->argument[0]) >= NAME_BYTES)
+        return segue_fail(call, SEGUE_EXIT_USAGE, "USAGE", "write one such as 64MiB",
+                          "a volume has whole blocks of 4KiB and a name of at most %d characters",
+                          NAME_BYTES - 1);
+    const json_t *pool = objects_find(o, "pool", call->flag[SEGUE_FLAG_POOL]);
+    int group = pool ? objects_group(o, status_text_of(pool, "group")) : -1;
+    if (group < 0)
+        return SEGUE_EXIT_NO_OBJECT;
+    snprintf(request.name, sizeof request.name, "%s", call->argument[0]);
+    snprintf(request.pool, sizeof request.pool, "%s", call->flag[SEGUE_FLAG_POOL]);
+    identity_random(request.uuid);
+    request.group = (uint8_t)group;
+    request.block_bytes = block ? 4096 : 512;
+    request.read_only = call->flag[SEGUE_FLAG_READ_ONLY] != NULL;
+    snprintf(doing, sizeof doing, "create volume %s", request.name);
+    int code = objects_send(o, request.group, &request, doing);
+    if (code != SEGUE_EXIT_DONE)
+        return code;
+    printf("volume %s is made\n", request.name);
+    if (call->flag[SEGUE_FLAG_NO_MAP])
+        return code;
+    if (sscanf(o->text, "volume=%u", &index) != 1)
+        return segue_fail(call, SEGUE_EXIT_FAILED, "NO_NUMBER", "segue volume map gives it a LUN",
+                          "the array did not say the volume's number (\"%.60s\")", o->text);
+    return send_map(o, &request, (uint16_t)index);
+}
+
+int segue_volume_create(const struct segue_call *call)
+{
+    int code;
+    struct objects *o = objects_open(call, &code);
+    return o ? objects_close(o, create_volume(o)) : code;
+}
+
+/* Name, group, number and identity of a volume that is there, into the request. False: said. */
+static const json_t *name_volume(struct objects *o, struct manage_request *request)
+{
+    const json_t *volume = objects_find(o, "volume", o->call->argument[0]);
+    int group = volume ? objects_group(o, status_text_of(volume, "group")) : -1;
+    if (group < 0)
+        return NULL;
+    snprintf(request->name, sizeof request->name, "%s", status_text_of(volume, "name"));
+    objects_uuid(volume, request->uuid);
+    request->group = (uint8_t)group;
+    request->volume = (uint16_t)status_number_of(volume, "index");
+    return volume;
+}
+
+static int map_volume(struct objects *o)
+{
+    struct manage_request named = {0};
+    const json_t *volume = name_volume(o, &named);
+    if (!volume)
+        return SEGUE_EXIT_NO_OBJECT;
+    if (json_is_integer(json_object_get(volume, "lun")))
+        return segue_fail(o->call, SEGUE_EXIT_REFUSED, "MAPPED", "segue volume unmap takes it away",
+                          "volume %s is LUN %" PRIu64 " already", named.name,
+                          status_number_of(volume, "lun"));
+    return send_map(o, &named, named.volume);
+}
+
+int segue_volume_map(const struct segue_call *call)
+{
+    int code;
+    struct objects *o = objects_open(call, &code);
+    return o ? objects_close(o, map_volume(o)) : code;
+}
+
+static int unmap_volume(struct objects *o)
+{
+    struct manage_request request = {0};
+    char doing[96];
+    const json_t *volume = name_volume(o, &request);
+    if (!volume)
+        return SEGUE_EXIT_NO_OBJECT;
+    if (!json_is_integer(json_object_get(volume, "lun"))) {
+        printf("volume %s has no LUN\n", request.name);
+        return SEGUE_EXIT_DONE;
+    }
+    request.verb = MANAGE_UNMAP;
+    request.lun = (uint16_t)status_number_of(volume, "lun");
+    snprintf(doing, sizeof doing, "takes LUN %u away from every host that uses volume %s",
+             request.lun, request.name);
+    int code = objects_confirm(o->call, doing, request.name);
+    if (code != SEGUE_EXIT_DONE)
+        return code;
+    snprintf(doing, sizeof doing, "unmap volume %s", request.name);
+    code = objects_send(o, (uint8_t)objects_owner(o), &request, doing);
+    if (code == SEGUE_EXIT_DONE)
+        printf("volume %s has no LUN any more\n", request.name);
+    return code;
+}
+
+int segue_volume_unmap(const struct segue_call *call)
+{
+    int code;
+    struct objects *o = objects_open(call, &code);
+    return o ? objects_close(o, unmap_volume(o)) : code;
+}
+
+static int delete_volume(struct objects *o)
+{
+    struct manage_request request = {0};
+    char doing[160], size[32];
+    const json_t *volume = name_volume(o, &request);
+    if (!volume)
+        return SEGUE_EXIT_NO_OBJECT;
+    if (json_is_integer(json_object_get(volume, "lun")))
+        return segue_fail(o->call, SEGUE_EXIT_REFUSED, "MAPPED",
+                          "segue volume unmap takes it from the hosts first",
+                          "cannot delete volume %s: hosts reach it as LUN %" PRIu64, request.name,
+                          status_number_of(volume, "lun"));
+    quantity_size_text(status_number_of(volume, "size_bytes"), size, sizeof size);
+    snprintf(doing, sizeof doing, "deletes volume %s (%s) of pool %.40s", request.name, size,
+             status_text_of(volume, "pool"));
+    int code = objects_confirm(o->call, doing, request.name);
+    if (code != SEGUE_EXIT_DONE)
+        return code;
+    request.verb = MANAGE_VOLUME_DELETE;
+    snprintf(doing, sizeof doing, "delete volume %s", request.name);
+    code = objects_send(o, request.group, &request, doing);
+    if (code == SEGUE_EXIT_DONE)
+        printf("volume %s is deleted\n", request.name);
+    return code;
+}
+
+int segue_volume_delete(const struct segue_call *call)
+{
+    int code;
+    struct objects *o = objects_open(call, &code);
+    return o ? objects_close(o, delete_volume(o)) : code;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scsi/inquiry.h"
+
+#include "base/bytes.h"
+#include "scsi/medium.h"
+#include "scsi/sense.h"
+
+enum {
+    PERIPHERAL_DISK = 0x00,
+    PERIPHERAL_NOTHING = 0x7F, /* qualifier 3: no device can be there */
+};
+
+static const char inquiry_vendor[8] = "SEGUE   ";
+
+static void put_zeroes(struct cursor *c, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        cursor_put8(c, 0);
+}
+
+/* The volume's uuid in 32 hexadecimal digits: its serial number. */
+static void put_serial(struct cursor *c, const struct volume_info *info)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < sizeof info->uuid; i++) {
+        cursor_put8(c, (uint8_t)digits[info->uuid[i] >> 4]);
+        cursor_put8(c, (uint8_t)digits[info->uuid[i] & 15]);
+    }
+}
+
+static void inquiry_standard(const struct scsi_request *r, struct cursor *c)
+{
+    static const uint16_t versions[8] = {
+        0x00A0, /* SAM-5 */
+        0x0960, /* iSCSI */
+        0x0460, /* SPC-4 */
+        0x04C0, /* SBC-3 */
+    };
+    cursor_put8(c, r->info ? PERIPHERAL_DISK : PERIPHERAL_NOTHING);
+    cursor_put8(c, 0);    /* not removable */
+    cursor_put8(c, 0x06); /* SPC-4 */
+    cursor_put8(c, 0x12); /* HISUP, response data format 2 */
+    cursor_put8(c, 96 - 5);
+    cursor_put8(c, 0x10); /* TPGS: implicit ALUA */
+    cursor_put8(c, 0x10); /* MULTIP */
+    cursor_put8(c, 0x02); /* CMDQUE */
+    cursor_put_bytes(c, inquiry_vendor, sizeof inquiry_vendor);
+    cursor_put_bytes(c, "VOLUME          ", 16);
+    cursor_put_bytes(c, "0001", 4);
+    put_zeroes(c, 58 - 36);
+    for (int i = 0; i < 8; i++)
+        cursor_put16(c, versions[i]);
+    put_zeroes(c, 96 - 74);
+}
+
+/* ---- vital product data: each builds what follows the page length ---- */
+
+static void page_supported(const struct scsi_request *r, struct cursor *c);
+
+static void page_serial(const struct scsi_request *r, struct cursor *c)
+{
+    put_serial(c, r->info);
+}
+
+enum { /* SPC-4 7.8.6: code set; association, designator type */
+       CODE_BINARY = 1,
+       CODE_ASCII = 2,
+       CODE_ISCSI = 0x50, /* protocol identifier of a target port's designators */
+       DESIGNATOR_T10 = 0x01,
+       DESIGNATOR_NAA = 0x03,
+       DESIGNATOR_UUID = 0x0A,
+       DESIGNATOR_RELATIVE_PORT = 0x94, /* PIV, target port */
+       DESIGNATOR_PORT_GROUP = 0x95,
+};
+
+static void put_designator(struct cursor *c, uint8_t code_set, uint8_t type, uint8_t length)
+{
+    cursor_put8(c, code_set);
+    cursor_put8(c, type);
+    cursor_put8(c, 0);
+    cursor_put8(c, length);
+}
+
+static void page_identification(const struct scsi_request *r, struct cursor *c)
+{
+    const uint8_t *uuid = r->info->uuid;
+    uint16_t port = (uint16_t)(r->command->id.sender + 1);
+    /* NAA 3: 60 bits of our own making, from both halves of the uuid. */
+    uint64_t local = be64_at(uuid) ^ be64_at(uuid + 8);
+    put_designator(c, CODE_BINARY, DESIGNATOR_NAA, 8);
+    cursor_put64(c, 3ull << 60 | local >> 4);
+    put_designator(c, CODE_ASCII, DESIGNATOR_T10, 8 + 32);
+    cursor_put_bytes(c, inquiry_vendor, sizeof inquiry_vendor);
+    put_serial(c, r->info);
+    put_designator(c, CODE_BINARY, DESIGNATOR_UUID, 18);
+    cursor_put16(c, 0x1000); /* a UUID as RFC 4122 has it */
+    cursor_put_bytes(c, uuid, 16);
+    put_designator(c, CODE_ISCSI | CODE_BINARY, DESIGNATOR_RELATIVE_PORT, 4);
+    cursor_put16(c, 0);
+    cursor_put16(c, port);
+    put_designator(c, CODE_ISCSI | CODE_BINARY, DESIGNATOR_PORT_GROUP, 4);
+    cursor_put16(c, 0);
+    cursor_put16(c, port); /* a group for each interface switch */
+}
+
+static void page_extended(const struct scsi_request *r, struct cursor *c)
+{
+    cursor_put8(c, 0);
+    cursor_put8(c, 0x07);                         /* HEADSUP, ORDSUP, SIMPSUP */
+    cursor_put8(c, r->info->write_cache ? 1 : 0); /* V_SUP: a volatile cache */
+    put_zeroes(c, 60 - 3);
+}
+
+static void page_limits(const struct scsi_request *r, struct cursor *c)
+{
+    const struct volume_info *info = r->info;
+    uint32_t physical = 1u << info->physical_exponent;
+    cursor_put8(c, 0x01); /* WSNZ */
+    cursor_put8(c, (uint8_t)medium_compare_max(info));
+    cursor_put16(c, (uint16_t)physical); /* optimal transfer length granularity */
+    cursor_put32(c, medium_transfer_max(info));
+    cursor_put32(c, 0); /* optimal transfer length: not said */
+    cursor_put32(c, 0); /* maximum prefetch length: not said */
+    cursor_put32(c, medium_unmap_max(info));
+    cursor_put32(c, MEDIUM_UNMAP_RANGES_MAX);
+    cursor_put32(c, physical);    /* optimal unmap granularity */
+    cursor_put32(c, 0x80000000u); /* alignment 0, valid */
+    cursor_put64(c, medium_same_max(info));
+    put_zeroes(c, 60 - 40); /* no atomic writes */
+}
+
+static void page_characteristics(const struct scsi_request *r, struct cursor *c)
+{
+    (void)r;
+    cursor_put16(c, 1); /* does not rotate */
+    put_zeroes(c, 60 - 2);
+}
+
+static void page_provisioning(const struct scsi_request *r, struct cursor *c)
+{
+    (void)r;
+    cursor_put8(c, 0);    /* no threshold */
+    cursor_put8(c, 0xE4); /* LBPU, LBPWS, LBPWS10, LBPRZ */
+    cursor_put8(c, 0x01); /* resource provisioned */
+    cursor_put8(c, 0);
+}
+
+static const struct vital_page {
+    uint8_t code;
+    void (*put)(const struct scsi_request *r, struct cursor *c);
+} vital_pages[] = {
+    /* ascending codes */
+    {0x00, page_supported},    {0x80, page_serial}, {0x83, page_identification},
+    {0x86, page_extended},     {0xB0, page_limits}, {0xB1, page_characteristics},
+    {0xB2, page_provisioning},
+};
+
+enum { VITAL_PAGES = sizeof vital_pages / sizeof vital_pages[0] };
+
+static void page_supported(const struct scsi_request *r, struct cursor *c)
+{
+    /* Where no volume is, this page is the only one. */
+    for (int i = 0; i < (r->info ? VITAL_PAGES : 1); i++)
+        cursor_put8(c, vital_pages[i].code);
+}
+
+static const struct vital_page *vital_find(const struct scsi_request *r, uint8_t code)
+{
+    for (int i = 0; i < (r->info ? VITAL_PAGES : 1); i++)
+        if (vital_pages[i].code == code)
+            return &vital_pages[i];
+    return NULL;
+}
+
+void inquiry_plan(const struct scsi_request *r, struct scsi_plan *plan)
+{
+    const uint8_t *cdb = r->command->cdb;
+    bool vital = cdb[1] & 0x01;
+    const struct vital_page *page = vital ? vital_find(r, cdb[2]) : NULL;
+    if (vital ? !page : cdb[2] != 0) {
+        sense_check_cdb(plan, 2);
+        return;
+    }
+    struct cursor c = sense_data_begin(plan);
+    if (vital) {
+        cursor_put8(&c, r->info ? PERIPHERAL_DISK : PERIPHERAL_NOTHING);
+        cursor_put8(&c, page->code);
+        uint8_t *length = cursor_take(&c, 2);
+        page->put(r, &c);
+        be16_put(length, (uint16_t)(c.at - length - 2));
+    } else {
+        inquiry_standard(r, &c);
+    }
+    sense_data_end(plan, &c, be16_at(cdb + 3));
+}

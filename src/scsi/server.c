@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scsi/server.h"
+
+#include <stdlib.h>
+
+#include "scsi/attention.h"
+#include "scsi/effect.h"
+#include "scsi/medium.h"
+#include "scsi/nexus.h"
+#include "scsi/opcodes.h"
+#include "scsi/reserve.h"
+#include "scsi/sense.h"
+
+/* The SCSI device server: one object for all volumes of a group. What a command is lies in the
+ * opcode table (opcodes.c); this file has what is common to all of them: who asks, of which volume,
+ * may it run now. Planning reads the state and never changes it; every change is an effect
+ * (effect.c).
+ *
+ * Deviations: SPEC_I_PT and ALL_TG_PT of PERSISTENT RESERVE OUT are refused; WRITE AND VERIFY is
+ * verified by the drives' own word; sense data is in fixed format (D_SENSE=0). A unit attention may
+ * be reported to several commands of a nexus that were planned before the first of them was
+ * resolved. */
+
+enum { SWITCHES_DEFAULT = 2 };
+
+void scsi_volume_clear(struct scsi_state *state, uint16_t index)
+{
+    struct volume_state *v = &state->volume[index];
+    for (int i = 0; i < v->count; i++)
+        scsi_port_drop(state, v->registration[i].port, true);
+    state->registrations -= v->count;
+    *v = (struct volume_state){.reserved_sender = SENDER_NONE};
+    for (int n = 0; n < NEXUS_MAX; n++)
+        state->attention[n][index] = 0;
+}
+
+void scsi_state_clear(struct scsi_state *state)
+{
+    memset(state, 0, sizeof *state);
+    memset(state->nexus_key, 0xFF, sizeof state->nexus_key);
+    for (int v = 0; v < VOLUME_MAX; v++)
+        state->volume[v].reserved_sender = SENDER_NONE;
+}
+
+struct scsi_server *scsi_server_new(uint8_t group, const struct directory *directory,
+                                    struct trace *trace)
+{
+    struct scsi_server *server = calloc(1, sizeof *server);
+    if (!server)
+        return NULL;
+    server->group = group;
+    server->switches = SWITCHES_DEFAULT;
+    server->directory = directory;
+    server->trace = trace;
+    server->state = calloc(1, sizeof *server->state);
+    server->spare = calloc(1, sizeof *server->spare);
+    if (!server->state || !server->spare) {
+        scsi_server_free(server);
+        return NULL;
+    }
+    opcode_index(server);
+    scsi_server_clear(server);
+    return server;
+}
+
+void scsi_server_free(struct scsi_server *server)
+{
+    if (!server)
+        return;
+    free(server->state);
+    free(server->spare);
+    free(server);
+}
+
+void scsi_server_clear(struct scsi_server *server)
+{
+    memset(server->present, 0, sizeof server->present);
+    memset(server->info, 0, sizeof server->info);
+    scsi_state_clear(server->state);
+}
+
+void scsi_switches_set(struct scsi_server *server, uint8_t count)
+{
+    server->switches = count < SWITCH_MAX ? count : SWITCH_MAX;
+}
+
+void scsi_volume_set(struct scsi_server *server, const struct volume_info *info)
+{
+    must(info->index < VOLUME_MAX && info->blocks > 0);
+    must(info->block_bytes == 512 || info->block_bytes == 4096);
+    uint16_t v = info->index;
+    struct volume_info *old = &server->info[v];
+    bool same = server->present[v] && memcmp(old->uuid, info->uuid, sizeof info->uuid) == 0;
+    if (!same) {
+        scsi_volume_clear(server->state, v);
+        attention_raise_all(server->state, v, ATTENTION_POWER_ON, -1);
+    } else {
+        if (old->blocks != info->blocks)
+            attention_raise_all(server->state, v, ATTENTION_CAPACITY_CHANGED, -1);
+        if (old->read_only != info->read_only || old->write_cache != info->write_cache)
+            attention_raise_all(server->state, v, ATTENTION_MODE_CHANGED, -1);
+    }
+    *old = *info;
+    server->present[v] = true;
+}
+
+void scsi_volume_remove(struct scsi_server *server, uint16_t index)
+{
+    if (index >= VOLUME_MAX || !server->present[index])
+        return;
+    scsi_volume_clear(server->state, index);
+    server->present[index] = false;
+    server->info[index] = (struct volume_info){0};
+}
+
+const struct volume_info *scsi_volume(const struct scsi_server *server, uint16_t index)
+{
+    return index < VOLUME_MAX && server->present[index] ? &server->info[index] : NULL;
+}
+
+void scsi_sender_dead(struct scsi_server *server, uint8_t sender)
+{
+    struct scsi_state *state = server->state;
+    for (int n = 0; n < NEXUS_MAX; n++)
+        if (state->nexus[n].open && state->nexus[n].sender == sender)
+            scsi_nexus_remove(state, n);
+    /* Its next session opens all its nexuses itself. */
+    if (sender < SENDER_MAX)
+        state->strangers &= (uint8_t) ~(1u << sender);
+}
+
+void scsi_power_on(struct scsi_server *server)
+{
+    struct scsi_state *state = server->state;
+    for (uint16_t v = 0; v < VOLUME_MAX; v++)
+        if (server->present[v])
+            attention_raise_all(state, v, ATTENTION_POWER_ON, -1);
+    state->strangers = (uint8_t)((1u << SENDER_MAX) - 1);
+}
+
+void scsi_forget_volatile(struct scsi_server *server)
+{
+    struct scsi_state *state = server->state;
+    for (int n = 0; n < NEXUS_MAX; n++)
+        if (state->nexus[n].open)
+            scsi_nexus_remove(state, n);
+    for (uint16_t i = 0; i < VOLUME_MAX; i++) {
+        struct volume_state *v = &state->volume[i];
+        bool saved = v->protect_saved;
+        if (!v->aptpl)
+            scsi_volume_clear(state, i);
+        v->generation = 0; /* SPC-4 6.15.2 */
+        v->protect = v->protect_saved = saved;
+    }
+}
+
+/* ---- extents ---- */
+
+void scsi_extent(const struct scsi_server *server, const struct command_message *command,
+                 struct extent *out)
+{
+    *out = (struct extent){.class = OVERLAP_NONE};
+    if (command->kind != COMMAND_SCSI) {
+        out->class = OVERLAP_BARRIER; /* tasks wait for what was ordered before them */
+        return;
+    }
+    bool known;
+    const struct volume_info *info = scsi_volume(server, command->volume);
+    const struct opcode *o = opcode_find(server, command->cdb, &known);
+    if (!info || !o || o->overlap == OVERLAP_NONE)
+        return;
+    struct extent extent = {.class = o->overlap};
+    if (o->range == RANGE_WHOLE)
+        extent.blocks = info->blocks;
+    else if (o->range != RANGE_NONE &&
+             (!medium_range(o, command->cdb, info, &extent.lba, &extent.blocks) ||
+              extent.blocks == 0))
+        return;
+    *out = extent;
+}
+
+/* ---- planning ---- */
+
+static void plan_clear(struct scsi_plan *plan)
+{
+    plan->what = SCSI_RESPOND;
+    plan->lba = 0;
+    plan->blocks = 0;
+    plan->fua = plan->compare = false;
+    plan->pattern_offset = plan->pattern_length = 0;
+    plan->ranges = 0;
+    plan->status = SCSI_STATUS_GOOD;
+    plan->task_response = 0;
+    plan->sense_length = 0;
+    plan->data_length = 0;
+    plan->effect_length = 0;
+}
+
+/* A nexus that is not open; true: that was the answer. */
+static bool plan_stranger(const struct scsi_request *r, struct scsi_plan *plan)
+{
+    const struct scsi_state *state = r->server->state;
+    uint8_t sender = r->command->id.sender;
+    if (r->nexus >= 0)
+        return false;
+    if (sender >= SENDER_MAX || !(state->strangers & 1u << sender)) {
+        sense_check(plan, SENSE_NEXUS_UNKNOWN);
+        return true;
+    }
+    if (!scsi_nexus_room(state)) {
+        sense_status(plan, SCSI_STATUS_BUSY);
+        return true;
+    }
+    sense_check_raw(plan, ATTENTION_KEY, attention_code(ATTENTION_POWER_ON));
+    struct change add = effect_own(r, CHANGE_NEXUS_ADD);
+    add.detail = ATTENTION_POWER_ON;
+    effect_add(plan, add);
+    struct change noticed = effect_own(r, CHANGE_NOTICED);
+    noticed.detail = ATTENTION_POWER_ON;
+    effect_add(plan, noticed);
+    effect_resolve(plan);
+    return true;
+}
+
+/* True: a unit attention was pending, and reporting it was the answer. */
+static bool plan_attention(const struct scsi_request *r, struct scsi_plan *plan)
+{
+    int a = attention_first(r->server->state, r->nexus, r->command->volume);
+    if (a < 0)
+        return false;
+    sense_check_raw(plan, ATTENTION_KEY, attention_code((enum attention)a));
+    struct change noticed = effect_own(r, CHANGE_NOTICED);
+    noticed.detail = (uint8_t)a;
+    effect_add(plan, noticed);
+    effect_resolve(plan);
+    return true;
+}
+
+/* What the server's state alone says to a command, before it is looked at. True: that was the
+ * answer. */
+static bool plan_refused(const struct scsi_request *r, struct scsi_plan *plan)
+{
+    unsigned flags = r->opcode ? r->opcode->flags : 0;
+    if (!r->info && !(flags & OPCODE_UNMAPPED)) {
+        sense_check(plan, SENSE_LUN_NOT_SUPPORTED);
+        return true;
+    }
+    if (!(flags & OPCODE_UNATTENDED) && (plan_stranger(r, plan) || plan_attention(r, plan)))
+        return true;
+    if (r->opcode && reserve_conflict(r)) {
+        sense_status(plan, SCSI_STATUS_RESERVATION_CONFLICT);
+        return true;
+    }
+    return false;
+}
+
+static void plan_scsi(struct scsi_request *r, struct scsi_plan *plan)
+{
+    bool known;
+    const uint8_t *cdb = r->command->cdb;
+    r->opcode = opcode_find(r->server, cdb, &known);
+    if (plan_refused(r, plan))
+        return;
+    if (!r->opcode) {
+        if (known)
+            sense_check_cdb(plan, 1); /* the service action */
+        else
+            sense_check(plan, SENSE_INVALID_OPCODE);
+        return;
+    }
+    int wrong_byte = opcode_unknown_bits(r->opcode, cdb);
+    if (wrong_byte >= 0) {
+        sense_check_cdb(plan, (uint32_t)wrong_byte);
+        return;
+    }
+    enum sense_code wrong = medium_check(r);
+    if (wrong != SENSE_NONE) {
+        sense_check(plan, wrong);
+        return;
+    }
+    r->opcode->plan(r, plan);
+}
+
+void scsi_plan(const struct scsi_server *server, const struct command_message *command,
+               const uint8_t *data, uint32_t data_length, struct scsi_plan *plan)
+{
+    struct scsi_request r = {
+        .server = server,
+        .command = command,
+        .info = scsi_volume(server, command->volume),
+        .nexus = scsi_nexus_find(server->state, command->id.sender, command->nexus),
+        .data = data,
+        .data_length = data ? data_length : 0,
+    };
+    if (r.info)
+        r.volume = &server->state->volume[command->volume];
+    plan_clear(plan);
+    switch ((enum command_kind)command->kind) {
+    case COMMAND_SCSI:
+        plan_scsi(&r, plan);
+        return;
+    case COMMAND_TASK:
+        scsi_nexus_plan_task(&r, plan);
+        return;
+    case COMMAND_NEXUS_OPEN:
+        scsi_nexus_plan_open(&r, plan);
+        return;
+    case COMMAND_NEXUS_LOSS:
+        scsi_nexus_plan_loss(&r, plan);
+        return;
+    case COMMAND_WITHDRAW: /* the unit's own business */
+    case COMMAND_MANAGE:
+        break;
+    }
+    sense_check(plan, SENSE_INVALID_OPCODE);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the primary does with one command when its turn has come: asks the device server, then
+ * answers, resolves, or goes to the mirror and the drives. docs/PROTOCOL.md, "Process", "Cache
+ * modes". */
+#include "array/manage.h"
+#include "unit/state.h"
+
+static void keep_plan(struct queued *q, const struct scsi_plan *plan)
+{
+    q->what = plan->what;
+    q->lba = plan->lba;
+    q->blocks = plan->blocks;
+    q->pattern_offset = plan->pattern_offset;
+    q->pattern_length = plan->pattern_length;
+    q->ranges = plan->ranges;
+    q->fua = plan->fua;
+    q->compare = plan->compare;
+    q->transferred = 0;
+}
+
+static void medium_error(struct queued *q, bool write)
+{
+    q->status = 0x02;
+    q->sense_length =
+        write ? scsi_sense(q->sense, 0x03, 0x0C, 0x00) : scsi_sense(q->sense, 0x03, 0x11, 0x00);
+}
+
+static bool mirrored_mode(const struct unit *x, const struct queued *q)
+{
+    const struct pool_info *pool = array_volume_pool(x->array, q->message.volume);
+    return pool && pool->cache == CACHE_MIRRORED && !unit_lone(x);
+}
+
+static bool must_flush(const struct unit *x, const struct queued *q)
+{
+    return q->fua || !mirrored_mode(x, q);
+}
+
+/* Dirty data in the way: it is brought to the drives first. */
+static bool waits_for_mirror(struct unit *x, struct queued *q)
+{
+    struct extent extent = {OVERLAP_WRITE, q->lba, q->blocks};
+    if (!mirror_overlaps(x, q->message.volume, &extent))
+        return false;
+    run_block(x, q);
+    return true;
+}
+
+static void answer(struct unit *x, struct queued *q, const struct scsi_plan *plan)
+{
+    run_outcome(q, plan->status, plan);
+    q->task_response = plan->task_response;
+    q->transferred = plan->data_length;
+    if (plan->what == SCSI_RESOLVE) {
+        run_resolve(x, q, plan->data, plan->data_length, plan->effect, plan->effect_length);
+        return;
+    }
+    if (plan->data_length) {
+        struct buffer *buffer = buffer_get(x->buffers, plan->data_length);
+        if (!buffer) {
+            run_block(x, q);
+            return;
+        }
+        memcpy(buffer->data, plan->data, plan->data_length);
+        q->reply = slice_of(buffer, 0, plan->data_length);
+    }
+    run_finish(x, q);
+}
+
+static void finish_good(struct unit *x, struct queued *q)
+{
+    run_outcome(q, 0, NULL);
+    run_finish(x, q);
+}
+
+static void plan_read(struct unit *x, struct queued *q)
+{
+    struct extent extent = {OVERLAP_READ, q->lba, q->blocks};
+    if (q->blocks == 0) {
+        finish_good(x, q);
+        return;
+    }
+    if (mirror_overlaps(x, q->message.volume, &extent)) {
+        int covered = mirror_read(x, q->message.volume, &extent, &q->reply);
+        if (covered != 1) {
+            run_block(x, q); /* until what is dirty there is on the drives */
+            return;
+        }
+        q->transferred = q->reply.length;
+        finish_good(x, q);
+        return;
+    }
+    run_io(x, q, ARRAY_READ, slice_none());
+}
+
+static void plan_write(struct unit *x, struct queued *q)
+{
+    const struct volume_info *info = scsi_volume(x->scsi, q->message.volume);
+    bool room = x->dirty_bytes + q->data.length <= x->config.mirror_bytes &&
+                x->dirty_count < MIRROR_WRITES_MAX;
+    if (q->blocks == 0) {
+        finish_good(x, q);
+        return;
+    }
+    if (!q->fua && mirrored_mode(x, q) && room && q->blocks == q->extent.blocks &&
+        (uint64_t)q->blocks * info->block_bytes == q->data.length) {
+        q->mirrored = true;
+        finish_good(x, q);
+        return;
+    }
+    if (waits_for_mirror(x, q))
+        return;
+    q->fua = must_flush(x, q);
+    uint32_t length = q->blocks * info->block_bytes;
+    must(length <= q->data.length);
+    run_io(x, q, ARRAY_WRITE, slice_of(q->data.buffer, q->data.offset, length));
+}
+
+static void fill(struct unit *x, struct queued *q)
+{
+    if (q->blocks == 0) {
+        finish_good(x, q);
+        return;
+    }
+    if (waits_for_mirror(x, q))
+        return;
+    q->fua = must_flush(x, q);
+    struct slice pattern = slice_none();
+    if (q->pattern_length)
+        pattern = slice_of(q->data.buffer, q->data.offset + q->pattern_offset, q->pattern_length);
+    run_io(x, q, ARRAY_FILL, pattern);
+}
+
+static void fill_next(struct unit *x, struct queued *q)
+{
+    q->blocks = 0;
+    while (q->range < q->ranges && q->blocks == 0)
+        scsi_unmap_range(slice_bytes(q->data), q->range++, &q->lba, &q->blocks);
+    q->pattern_length = 0;
+    if (q->blocks)
+        q->range--; /* again from here, should it have to wait */
+    fill(x, q);
+}
+
+static void plan_flush(struct unit *x, struct queued *q)
+{
+    if (!mirror_flushed(x, q->message.volume, q->flush_number)) {
+        run_block(x, q);
+        return;
+    }
+    q->lba = 0;
+    q->blocks = 0;
+    run_io(x, q, ARRAY_FLUSH, slice_none());
+}
+
+void plan_command(struct unit *x, struct queued *q)
+{
+    struct scsi_plan *plan = &x->plan;
+    if (q->planned && q->what == SCSI_FLUSH) { /* its terms are those of its first turn */
+        plan_flush(x, q);
+        return;
+    }
+    if (q->planned && q->what == SCSI_FILL_LIST && q->range > 0) {
+        fill_next(x, q);
+        return;
+    }
+    memset(plan, 0, offsetof(struct scsi_plan, effect));
+    plan->data = x->plan_data;
+    scsi_plan(x->scsi, &q->message, slice_bytes(q->data), q->data.length, plan);
+    keep_plan(q, plan);
+    q->planned = true;
+    q->flush_number = x->dirty_numbers;
+    switch (plan->what) {
+    case SCSI_RESPOND:
+    case SCSI_RESOLVE:
+        answer(x, q, plan);
+        break;
+    case SCSI_READ:
+        plan_read(x, q);
+        break;
+    case SCSI_WRITE:
+        plan_write(x, q);
+        break;
+    case SCSI_FILL:
+        fill(x, q);
+        break;
+    case SCSI_FILL_LIST:
+        q->range = 0;
+        fill_next(x, q);
+        break;
+    case SCSI_COMPARE_WRITE:
+    case SCSI_VERIFY:
+        if (q->blocks == 0)
+            finish_good(x, q);
+        else if (!waits_for_mirror(x, q))
+            run_io(x, q, ARRAY_READ, slice_none());
+        break;
+    case SCSI_FLUSH:
+        plan_flush(x, q);
+        break;
+    }
+}
+
+/* COMPARE AND WRITE: the outcome is resolved before anything is written; VERIFY: it is the answer.
+ */
+static void compared(struct unit *x, struct queued *q)
+{
+    struct scsi_plan asked = {
+        .what = q->what, .lba = q->lba, .blocks = q->blocks, .compare = q->compare};
+    struct scsi_plan *plan = &x->compared_plan;
+    memset(plan, 0, offsetof(struct scsi_plan, effect));
+    bool equal = true;
+    if (q->what == SCSI_COMPARE_WRITE || q->compare)
+        equal = scsi_compare(&asked, slice_bytes(q->data), slice_bytes(q->io.data),
+                             q->io.data.length, plan);
+    slice_drop(&q->io.data);
+    run_outcome(q, equal ? 0 : plan->status, plan);
+    if (q->what == SCSI_COMPARE_WRITE)
+        run_resolve(x, q, NULL, 0, NULL, 0);
+    else
+        run_finish(x, q);
+}
+
+/* Its array work has ended. */
+void plan_drives_done(struct unit *x, struct queued *q)
+{
+    bool write = q->io.op != ARRAY_READ;
+    must(q->phase == RUN_DRIVES);
+    if (q->io.no_space) {
+        run_block(x, q);
+        run_kick(x, q->message.volume);
+        return;
+    }
+    if (q->io.failed) {
+        medium_error(q, write);
+        run_finish(x, q);
+        return;
+    }
+    if (write && unit_lone(x) && !q->io.fua && q->io.op != ARRAY_FLUSH) {
+        run_io(x, q, ARRAY_FLUSH,
+               slice_none()); /* it went lone meanwhile: flushed, then answered */
+        return;
+    }
+    if (q->what == SCSI_READ) {
+        q->reply = q->io.data;
+        q->transferred = q->reply.length;
+        finish_good(x, q);
+    } else if (!write) {
+        compared(x, q);
+    } else if (q->what == SCSI_FILL_LIST && ++q->range < q->ranges) {
+        fill_next(x, q);
+    } else {
+        finish_good(x, q);
+    }
+}
+
+/* ---- management commands ---- */
+
+static void manage_refuse(struct unit *x, struct queued *q, const char *sentence)
+{
+    uint32_t length = (uint32_t)strlen(sentence);
+    struct buffer *buffer = buffer_get(x->buffers, length);
+    q->status = 0x02;
+    q->sense_length = scsi_sense(q->sense, 0x05, 0x24, 0x00);
+    q->transferred = 0;
+    if (buffer) {
+        memcpy(buffer->data, sentence, length);
+        q->reply = slice_of(buffer, 0, length);
+        q->transferred = length;
+    }
+    run_finish(x, q);
+}
+
+static const char *plan_move(struct unit *x, const struct manage_request *request)
+{
+    if (members_find_module(&x->record.in_sync, request->module) < 0)
+        return "that unit is not in sync; wait until segue status says so";
+    x->move_wanted = request->module;
+    return NULL;
+}
+
+static const char *plan_fail(struct unit *x, const struct manage_request *request)
+{
+    struct drive_info info;
+    if (request->drive >= DRIVE_MAX || !array_drive_known(x->array, request->drive, &info))
+        return "there is no such drive; segue status lists the drives";
+    if (!array_can_fail(x->array, request->drive))
+        return "a pool would lose data without that drive; wait until the others are good";
+    amend_drive(x, request->drive, DRIVE_STATE_FAILED);
+    return NULL;
+}
+
+void plan_manage(struct unit *x, struct queued *q)
+{
+    struct manage_request request;
+    static const char malformed[] = "this release does not know that request; upgrade the array";
+    uint8_t *effect = x->plan.effect;
+    uint32_t length = 0;
+    char sentence[256] = "";
+    const char *why = NULL;
+    run_outcome(q, 0, NULL);
+    if (!manage_decode(slice_bytes(q->data), q->data.length, &request)) {
+        manage_refuse(x, q, malformed);
+        return;
+    }
+    if (request.verb == MANAGE_MAP || request.verb == MANAGE_UNMAP)
+        effects_plan_directory(x, &request, effect, &length, &why);
+    else if (request.verb == MANAGE_GROUP_MOVE)
+        why = plan_move(x, &request);
+    else if (request.verb == MANAGE_DRIVE_FAIL)
+        why = plan_fail(x, &request);
+    else if (!array_plan(x->array, slice_bytes(q->data), q->data.length, effect, &length, sentence,
+                         sizeof sentence))
+        why = sentence;
+    if (why) {
+        manage_refuse(x, q, why);
+        return;
+    }
+    char text[128] = "";
+    if (length && effect[0] == 2)
+        array_effect_text(effect, length, text, sizeof text);
+    q->transferred = (uint32_t)strlen(text);
+    run_resolve(x, q, (const uint8_t *)text, q->transferred, effect, length);
+}
+
+void plan_manage_resolved(struct unit *x, struct queued *q)
+{
+    const uint8_t *effect = queued_effect(q);
+    if (q->effect_length == 0) {
+        run_finish(x, q);
+        return;
+    }
+    q->phase = RUN_CARRYING;
+    run_release_barrier(x, q);
+    if (effect[0] == 2)
+        array_carry_out(x->array, effect, q->effect_length, (uint64_t)(q - x->table));
+    else
+        run_carried(x, (uint64_t)(q - x->table), false);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Senders (interface switches, managers) and their sessions: which lives, what it has confirmed,
+ * who is told of epochs and of the LUN directory. docs/PROTOCOL.md, "Confirm", "A dead interface
+ * switch".
+ *
+ * A session that is dead is refused for good: `dead` only grows, and is replicated. */
+#include "unit/state.h"
+
+void sessions_heard(struct unit *x, int sender, uint64_t session)
+{
+    struct sender_state *s = &x->sender[sender];
+    s->heard_ns = x->now_ns;
+    if (session > s->heard_session)
+        s->heard_session = session;
+}
+
+/* Outcomes of a session that is over serve nobody. */
+static void forget_outcomes(struct unit *x, uint8_t sender, uint64_t session, uint64_t sequence)
+{
+    for (int i = 0; i < TABLE_BUCKETS && x->done_count; i++)
+        list_each (&x->buckets[i], link, next) {
+            struct queued *q = list_member(link, struct queued, hash);
+            if (q->place != PLACE_DONE || q->message.id.sender != sender ||
+                q->message.id.session > session || q->message.id.sequence > sequence)
+                continue;
+            q->confirmed = true;
+            slice_drop(&q->reply);
+            table_maybe_free(x, q);
+        }
+}
+
+static void confirm_range(struct unit *x, uint8_t sender, uint64_t session, uint64_t first,
+                          uint64_t last)
+{
+    struct command_id id = {sender, session, first};
+    if (last - first > 4 * SENDER_WINDOW) {
+        forget_outcomes(x, sender, session, last);
+        return;
+    }
+    for (; id.sequence <= last; id.sequence++) {
+        struct queued *q = table_find(x, &id);
+        if (!q)
+            continue;
+        if (q->place == PLACE_WAITING) {
+            table_free(x, q);
+            continue;
+        }
+        q->confirmed = true;
+        slice_drop(&q->reply);
+        table_maybe_free(x, q);
+    }
+}
+
+static void kill_sessions(struct unit *x, uint8_t sender, uint64_t dead)
+{
+    struct sender_state *s = &x->sender[sender];
+    if (dead <= s->dead)
+        return;
+    s->dead = dead;
+    table_drop_waiting(x, sender, dead);
+    list_each (&x->ordered, link, next) {
+        struct queued *q = list_member(link, struct queued, place_link);
+        if (q->message.id.sender == sender && q->message.id.session <= dead)
+            q->confirmed = true; /* nobody waits for its response */
+    }
+    forget_outcomes(x, sender, dead, UINT64_MAX);
+    scsi_sender_dead(x->scsi, sender);
+    x->state_version++;
+}
+
+void sessions_apply(struct unit *x, const struct entry *entry)
+{
+    uint8_t sender = entry->id.sender;
+    struct sender_state *s = &x->sender[sender];
+    switch ((enum entry_kind)entry->kind) {
+    case ENTRY_SESSION:
+        if (entry->session <= s->session)
+            return;
+        if (s->session)
+            kill_sessions(x, sender, entry->session - 1);
+        s->session = entry->session;
+        s->confirmed = entry->sequence;
+        s->confirm_wanted = 0;
+        break;
+    case ENTRY_DEAD:
+        kill_sessions(x, sender, entry->session);
+        break;
+    case ENTRY_CONFIRM:
+        if (entry->session != s->session || entry->sequence <= s->confirmed)
+            return;
+        confirm_range(x, sender, s->session, s->confirmed + 1, entry->sequence);
+        s->confirmed = entry->sequence;
+        break;
+    case ENTRY_READY:
+    case ENTRY_RESOLVED:
+    case ENTRY_DONE:
+    case ENTRY_CLEAN:
+    case ENTRY_EPOCH:
+    case ENTRY_STATE:
+    case ENTRY_SYNCED:
+    case ENTRY_KINDS:
+        break;
+    }
+}
+
+/* The primary tells it in the stream; a secondary passes on what the primary may not hear. */
+void sessions_confirm(struct unit *x, int sender, uint64_t session, uint64_t confirmed)
+{
+    struct sender_state *s = &x->sender[sender];
+    if (session != s->session || confirmed <= s->confirmed || confirmed <= s->confirm_wanted)
+        return;
+    s->confirm_wanted = confirmed;
+    if (x->state != UNIT_STATE_SECONDARY)
+        return;
+    const struct peer *primary = &x->peer[x->record.primary.module];
+    if (!primary->linked || primary->signal.heard_senders & 1u << sender)
+        return;
+    struct message *out =
+        unit_send(x, MESSAGE_CONFIRM, port_unit(x->record.primary.module, x->config.group));
+    out->confirm =
+        (struct confirm_message){(uint8_t)sender, x->config.group, session, confirmed, true};
+}
+
+void sessions_view(struct unit *x, int sender)
+{
+    struct sender_state *s = &x->sender[sender];
+    s->view_wanted = false;
+    if (!s->linked)
+        return;
+    struct message *out = unit_send(x, MESSAGE_VIEW, port_of_sender(sender));
+    out->view.group = x->config.group;
+    out->view.epoch = x->record.epoch;
+    out->view.serving = unit_primary(x)
+                            ? x->handing == MODULE_NONE
+                            : x->state == UNIT_STATE_SECONDARY && x->record.previous.count == 0;
+    out->view.cut = x->record.cut;
+    out->view.primary = x->record.primary.module;
+    for (int i = 0; i < x->record.in_sync.count; i++)
+        out->view.in_sync |= (uint8_t)(1u << x->record.in_sync.at[i].module);
+    out->view.dead_session = s->dead;
+}
+
+static void send_directory(struct unit *x, int sender)
+{
+    struct sender_state *s = &x->sender[sender];
+    uint32_t length = 12 + x->directory->count * DIRECTORY_ENTRY_BYTES;
+    struct buffer *buffer = s->linked ? buffer_get(x->buffers, length) : NULL;
+    if (!buffer)
+        return; /* tried again at the next tick */
+    s->directory_wanted = false;
+    directory_encode(x->directory, buffer->data, length);
+    struct message *out = unit_send(x, MESSAGE_DIRECTORY, port_of_sender(sender));
+    out->directory.version = x->directory->version;
+    out->payload = slice_of(buffer, 0, length);
+}
+
+void sessions_announce(struct unit *x)
+{
+    for (int s = 0; s < SENDER_MAX; s++) {
+        x->sender[s].directory_wanted = true;
+        if (x->sender[s].linked)
+            sessions_view(x, s);
+    }
+}
+
+static bool heard_by_anybody(const struct unit *x, int sender)
+{
+    uint64_t limit = x->limits.availability_ns;
+    uint64_t since = x->sender[sender].heard_ns;
+    if (since < x->epoch_began_ns)
+        since = x->epoch_began_ns; /* it may only now begin to speak to us */
+    if (x->now_ns - since <= limit)
+        return true;
+    for (int m = 0; m < MODULE_MAX; m++) {
+        const struct peer *p = &x->peer[m];
+        if (x->follower[m].active && p->signal.heard_senders & 1u << sender &&
+            x->now_ns - p->signal_ns <= limit)
+            return true;
+    }
+    return false;
+}
+
+static void declare_dead(struct unit *x, int sender)
+{
+    struct sender_state *s = &x->sender[sender];
+    trace_info(x->trace, "nothing came from sender %d: its session %llu is dead", sender,
+               (unsigned long long)s->session);
+    struct entry entry = {.kind = ENTRY_DEAD, .session = s->session};
+    entry.id.sender = (uint8_t)sender;
+    stream_append(x, &entry);
+    sessions_apply(x, &entry);
+}
+
+/* A link may be cut without being reset. Answers that were given to it may be lost: they go again,
+ * through a member that hears the switch. */
+static void watch_link(struct unit *x, int sender)
+{
+    struct sender_state *s = &x->sender[sender];
+    bool silent = s->session > s->dead && x->now_ns - s->heard_ns > x->limits.availability_ns;
+    if (silent == s->silent || (silent && !suspect_allowed(x)))
+        return;
+    s->silent = silent;
+    for (int i = 0; silent && i < TABLE_BUCKETS && x->done_count; i++)
+        list_each (&x->buckets[i], link, next) {
+            struct queued *q = list_member(link, struct queued, hash);
+            if (q->place == PLACE_DONE && q->message.id.sender == sender && !q->confirmed)
+                run_respond(x, q);
+        }
+}
+
+static void primary_tick(struct unit *x, int sender)
+{
+    struct sender_state *s = &x->sender[sender];
+    if (s->confirm_wanted > s->confirmed) {
+        struct entry entry = {
+            .kind = ENTRY_CONFIRM, .session = s->session, .sequence = s->confirm_wanted};
+        entry.id.sender = (uint8_t)sender;
+        stream_append(x, &entry);
+        sessions_apply(x, &entry);
+    }
+    watch_link(x, sender);
+    if (s->session > s->dead && suspect_allowed(x) && !heard_by_anybody(x, sender))
+        declare_dead(x, sender);
+    if (s->heard_session && s->heard_session <= s->dead && s->linked &&
+        x->now_ns - s->told_dead_ns > x->limits.availability_ns &&
+        x->now_ns - s->heard_ns < x->limits.availability_ns) {
+        s->told_dead_ns = x->now_ns;
+        sessions_view(x, sender);
+    }
+}
+
+void sessions_tick(struct unit *x)
+{
+    bool informed = unit_primary(x) || x->state == UNIT_STATE_SECONDARY;
+    for (int s = 0; s < SENDER_MAX; s++) {
+        if (unit_primary(x))
+            primary_tick(x, s);
+        if (informed && x->sender[s].view_wanted)
+            sessions_view(x, s);
+        if (informed && x->sender[s].directory_wanted && x->config.owner &&
+            (unit_primary(x) || x->stream_synced) && s < SWITCH_MAX)
+            send_directory(x, s);
+    }
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Suspicion: who has been silent for too long, or is known to be dead. docs/PROTOCOL.md, "Limits".
+ * A unit that was late itself listens for one whole availability limit before it suspects anybody.
+ */
+#include "unit/state.h"
+
+bool suspect_allowed(const struct unit *x)
+{
+    return x->now_ns >= x->listen_until_ns;
+}
+
+static uint64_t silent_at(const struct unit *x, uint8_t module)
+{
+    const struct peer *p = &x->peer[module];
+    uint64_t since = p->heard_ns > x->epoch_began_ns ? p->heard_ns : x->epoch_began_ns;
+    return since + x->limits.availability_ns + 1;
+}
+
+static bool silent(const struct unit *x, uint8_t module)
+{
+    return x->now_ns >= silent_at(x, module);
+}
+
+uint64_t suspect_wake_ns(const struct unit *x)
+{
+    uint64_t wake = UINT64_MAX;
+    for (uint8_t m = 0; m < MODULE_MAX; m++) {
+        bool watched = unit_primary(x)
+                           ? x->follower[m].active && !(x->drop_wanted & 1u << m)
+                           : x->state == UNIT_STATE_SECONDARY && x->record.primary.module == m;
+        uint64_t at = watched ? silent_at(x, m) : UINT64_MAX;
+        if (at < wake)
+            wake = at;
+    }
+    if (wake < x->listen_until_ns)
+        wake = x->listen_until_ns;
+    return wake > x->now_ns ? wake : UINT64_MAX; /* the next signal's turn looks again anyway */
+}
+
+/* It stopped answering in this epoch, for good, but cannot take over. */
+static bool has_stopped(const struct unit *x, uint8_t module)
+{
+    const struct peer *p = &x->peer[module];
+    return p->signal.state == UNIT_STATE_STOPPED && p->signal.epoch == x->record.epoch &&
+           member_same(p->signal.member, x->follower[module].member) &&
+           x->now_ns - x->epoch_began_ns > x->limits.ready_ns;
+}
+
+void suspect_primary(struct unit *x, const char *cause)
+{
+    if (x->stopping) {
+        x->stopped = true; /* everybody stops: nobody takes over */
+        return;
+    }
+    claim_stop(x, cause);
+}
+
+void suspect_link_gone(struct unit *x, uint8_t module)
+{
+    bool is_primary = x->record.primary.module == module;
+    if (x->state == UNIT_STATE_SECONDARY && is_primary)
+        suspect_primary(x, "link_reset");
+    else if (x->state == UNIT_STATE_JOINING && is_primary)
+        unit_go_out(x, "the primary died while it was joining");
+    else if (unit_primary(x))
+        amend_drop(x, module, "link_reset");
+}
+
+/* Whoever leads has claimed, or was given control, and does not come to serve. */
+static bool unserved(const struct unit *x)
+{
+    const struct peer *p = &x->peer[x->record.primary.module];
+    if (x->record.previous.count == 0 ||
+        (p->signal.state == UNIT_STATE_PRIMARY && p->signal.epoch >= x->record.epoch))
+        return false;
+    return x->now_ns - x->record_seen_ns > claim_patience_ns(x);
+}
+
+void suspect_tick(struct unit *x)
+{
+    if (!suspect_allowed(x))
+        return;
+    uint8_t primary = x->record.primary.module;
+    if (unit_primary(x)) {
+        for (uint8_t m = 0; m < MODULE_MAX; m++)
+            if (x->follower[m].active && silent(x, m))
+                amend_drop(x, m, "availability");
+            else if (x->follower[m].active && has_stopped(x, m))
+                amend_drop(x, m, "stopped");
+    } else if (x->state == UNIT_STATE_SECONDARY) {
+        if (primary < MODULE_MAX && silent(x, primary))
+            suspect_primary(x, "availability");
+        else if (primary < MODULE_MAX && unserved(x))
+            suspect_primary(x, "unserved");
+    } else if (x->state == UNIT_STATE_JOINING && primary < MODULE_MAX && silent(x, primary)) {
+        unit_go_out(x, "the primary fell silent while it was joining");
+    }
+}

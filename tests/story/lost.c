@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages, links and switches that are lost while a command is under way. */
+#include "tests/story/stories.h"
+
+void story_ready_lost_with_the_link(struct story *s)
+{
+    uint64_t epoch = story_record(s, 0)->epoch;
+    story_hold(s, "A", "B", MESSAGE_STREAM);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_held(s, "A", "B"), MS(10));
+    story_break(s, "A", "B"); /* READY goes with it, or not */
+    story_run(s, MS(5));
+    story_restore(s, "A", "B");
+    story_good(s, w, MS(200));
+    story_assert(s, story_primary(s, "A1") && story_record(s, 0)->epoch == epoch);
+    story_assert(s, story_in_sync(s, "B1"));
+}
+
+void story_done_lost_with_the_crash(struct story *s)
+{
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "B1 > ready *: held"), MS(10));
+    story_lose(s, "A", "B", MESSAGE_STREAM);
+    story_good(s, w, MS(10));
+    story_assert(s, !story_said(s, "B1 > done *"));
+    story_crash(s, "A");
+    story_until(s, story_primary(s, "B1"), MS(25));
+    story_expect(s, "B1 > adopt 1 commands, * -> serve\n");
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+    struct op *over = story_write(s, 0, 64, 8, 1);
+    story_run(s, MS(300));
+    story_assert(s, story_stamp(s, 0, 64, 0) == over->stamp);
+}
+
+void story_response_lost_after_done_arrived(struct story *s)
+{
+    story_write(s, 0, 128, 8, 0);
+    story_run(s, MS(20));
+    story_mark(s);
+    story_lose(s, "A", "IS1", MESSAGE_RESPONSE);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    struct op *r = story_send_read(s, 0, 128, 8, 0);
+    story_until(s, story_count(s, "B1 > done *") == 2, MS(10));
+    story_assert(s, w->state == OP_STATE_WAITING && r->state == OP_STATE_WAITING);
+    story_crash(s, "A");
+    story_good(s, w, MS(25));
+    story_good(s, r, MS(25));
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+}
+
+/* The link from a switch to one unit is no reason for a takeover, whichever way it is cut. */
+void story_switch_to_unit_link_cut(struct story *s)
+{
+    uint64_t epoch = story_record(s, 0)->epoch;
+    story_cut(s, "IS1", "A", LINK_BOTH);
+    for (int i = 0; i < 10; i++) {
+        struct op *w = story_send_write(s, 0, (uint64_t)i * 8, 8, 0);
+        story_good(s, w, MS(500)); /* the first has to find out by the availability limit */
+        struct op *r = story_send_read(s, 0, (uint64_t)i * 8, 8, 0);
+        story_good(s, r, MS(500));
+    }
+    story_break(s, "IS2", "B");
+    for (int i = 0; i < 10; i++)
+        story_good(s, story_send_write(s, 0, (uint64_t)i * 8, 8, 1), MS(300));
+    story_assert(s, story_record(s, 0)->epoch == epoch && story_primary(s, "A1"));
+}
+
+/* The host has gone on by the other switch: what it left behind must not come to life. */
+void story_interface_switch_dies_with_a_write(struct story *s)
+{
+    story_hold(s, "IS1", "A", MESSAGE_COMMAND);
+    story_hold(s, "IS1", "B", MESSAGE_COMMAND);
+    struct op *left = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_held(s, "IS1", "A") && story_held(s, "IS1", "B"), MS(10));
+    story_crash(s, "IS1");
+    story_assert(s, left->state == OP_STATE_LOST);
+    story_run(s, MS(200)); /* the host's path time is longer than the stale limit */
+    struct op *w = story_write(s, 0, 64, 8, 1);
+    story_restore(s, "IS1", "A");
+    story_restore(s, "IS1", "B");
+    story_restart(s, "IS1");
+    story_run(s, MS(1000));
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+    story_assert(s, story_stamp(s, 0, 64, 0) == w->stamp);
+}
+
+/* A switch that wakes after its session was declared dead sends nothing of its hosts' again. */
+void story_switch_wakes_in_a_dead_session(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    story_pause(s, "IS1");
+    struct op *left = story_send_write(s, 0, 64, 8, 0);
+    clients_leave(s->site->clients, s->host, 0);
+    story_run(s, MS(3000));
+    struct op *w = story_write(s, 0, 64, 8, 1);
+    story_resume(s, "IS1");
+    story_until(s, left->state != OP_STATE_WAITING, MS(5000));
+    story_run(s, MS(200));
+    story_assert(s, story_said(s, "* > nothing came from sender 0: its session * is dead"));
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+    story_assert(s, story_stamp(s, 0, 64, 0) == w->stamp);
+}
+
+void story_secondary_never_answers_ready(struct story *s)
+{
+    story_lose(s, "B", "A", MESSAGE_HELD);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_good(s, w, MS(400));
+    story_expect(s, "B1 > ready *: held\n"
+                    "A1 > suspects B1: ready\n"
+                    "-- register g1: * primary A in_sync 1*\n"
+                    "A1 > epoch *: goes on without B1\n"
+                    "A1 > done *: status 00*\n");
+    story_assert(s, story_primary(s, "A1"));
+}
+
+void story_primary_never_sends_ready(struct story *s)
+{
+    story_lose(s, "A", "B", MESSAGE_STREAM);
+    story_lose(s, "A", "B", MESSAGE_FORWARD_ANSWER);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_good(s, w, MS(600)); /* each suspects the other: the register decides */
+    story_assert(s, story_primary(s, "A1") != story_primary(s, "B1"));
+}
+
+/* Writes that take their time, one after the other. */
+static void write_slowly(struct story *s, struct op **w, int count)
+{
+    disk_slow(s->world, 0, MS(900));
+    disk_slow(s->world, 32, MS(900));
+    for (int i = 0; i < count; i++) {
+        w[i] = story_send_write(s, 0, (uint64_t)i * 8, 8, i % 2);
+        story_run(s, MS(20));
+    }
+}
+
+/* A primary whose READY came and whose DONE does not, and that says nothing of why. */
+void story_processing_limit(struct story *s)
+{
+    struct op *w[30];
+    story_lose(s, "A", "B", MESSAGE_SIGNAL);
+    write_slowly(s, w, 30);
+    for (int i = 0; i < 30; i++)
+        story_good(s, w[i], MS(5000));
+    story_expect(s, "B1 > suspects A1: processing -> stops answering ready in epoch *\n"
+                    "B1 > claims epoch *: processing\n"
+                    "B1 > adopt * -> serve\n");
+}
+
+/* The same, but it says that it waits for a drive: a slow drive is not a dead controller. */
+void story_slow_drive_is_no_dead_controller(struct story *s)
+{
+    struct op *w[30];
+    uint64_t epoch = story_record(s, 0)->epoch;
+    write_slowly(s, w, 30);
+    for (int i = 0; i < 30; i++)
+        story_good(s, w[i], MS(5000));
+    story_assert(s, story_record(s, 0)->epoch == epoch && !story_said(s, "* > suspects *"));
+}
+
+/* A unit whose own loop was late listens before it suspects anybody. */
+void story_late_unit_listens_first(struct story *s)
+{
+    uint64_t epoch = story_record(s, 0)->epoch;
+    story_pause(s, "B");
+    story_run(s, MS(120)); /* too short for A1 to drop it */
+    story_resume(s, "B");
+    story_good(s, story_send_write(s, 0, 64, 8, 0), MS(100));
+    story_run(s, MS(500));
+    story_assert(s, story_record(s, 0)->epoch == epoch);
+    story_cut(s, "A", "B", LINK_BOTH);
+    story_pause(s, "B");
+    story_run(s, MS(140));
+    story_restore(s, "A", "B");
+    story_resume(s, "B");
+    story_run(s, MS(500));
+    story_assert(s, !story_said(s, "B1 > suspects*"));
+}
+
+/* Everything a host may do meanwhile, through any mixture of short faults of links. */
+void story_links_flap(struct story *s)
+{
+    static const char *const pairs[][2] = {{"A", "B"},   {"IS1", "A"}, {"IS1", "B"}, {"IS2", "A"},
+                                           {"IS2", "B"}, {"A", "L1"},  {"B", "L2"}};
+    struct random random = {s->seed};
+    struct op *last = NULL;
+    for (int i = 0; i < 40; i++) {
+        const char *const *pair = pairs[random_below(&random, 7)];
+        struct op *w = story_send_write(s, 0, random_below(&random, 64), 8, i % 2);
+        story_run(s, random_below(&random, 100000));
+        link_break(s->world, world_process(s->world, pair[0]), world_process(s->world, pair[1]),
+                   true);
+        story_good(s, w, MS(3000));
+        last = w;
+    }
+    story_assert(s, last && last->status == 0);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Units that are out, come back, are alone, or begin cold. */
+#include "tests/story/stories.h"
+
+/* A primary goes lone with acknowledged data that no drive has, and dies: nobody serves old data.
+ */
+void story_drop_with_dirty_data_and_then_death(struct story *s)
+{
+    disk_hang(s->world, 0, true);
+    disk_hang(s->world, 32, true);
+    struct op *w = story_write(s, 0, 64, 8, 0); /* in both mirrors, on no drive */
+    story_pause(s, "B");
+    story_until(s, story_said(s, "A1 > epoch *: goes on without B1"), MS(500));
+    story_assert(s, story_record(s, 0)->dirty.module == 0);
+    story_crash(s, "A");
+    disk_hang(s->world, 0, false);
+    disk_hang(s->world, 32, false);
+    story_resume(s, "B");
+    story_restart(s, "A");
+    struct op *r = story_send_read(s, 0, 64, 8, 1);
+    story_never(s, story_primary(s, "B1") || story_primary(s, "A1"), MS(6000));
+    story_assert(s, r->state == OP_STATE_WAITING && w->status == 0);
+    story_good(s, story_send_write(s, 1, 0, 8, 1), MS(5000)); /* the other group is not concerned */
+    story_leave(s);
+}
+
+/* The same, but the lone primary has brought everything to the drives first. */
+void story_lone_primary_dies_clean(struct story *s)
+{
+    struct op *w1 = story_write(s, 0, 64, 8, 0);
+    story_crash(s, "B");
+    struct op *w2 = story_write(s, 0, 72, 8, 0);
+    story_until(s, story_record(s, 0)->dirty.module == MODULE_NONE, MS(5000));
+    story_crash(s, "A");
+    story_restart(s, "B");
+    story_until(s, story_primary(s, "B1"), MS(10000));
+    story_settle_attentions(s);
+    story_assert(s, story_stamp(s, 0, 64, 1) == w1->stamp);
+    story_assert(s, story_stamp(s, 0, 72, 1) == w2->stamp);
+}
+
+/* A switch was cut off when an out unit claimed over the lone one: the outcome of what it had sent
+ * before is unknown, and that is what its host is told. */
+void story_switch_cut_off_during_a_lone_claim(struct story *s)
+{
+    story_crash(s, "B");
+    story_until(s, story_record(s, 0)->in_sync.count == 1, MS(1000));
+    story_write(s, 0, 0, 8, 0);
+    story_until(s, story_record(s, 0)->dirty.module == MODULE_NONE, MS(5000));
+    story_mark(s);
+    story_lose(s, "A", "IS1", MESSAGE_RESPONSE);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "A1 > done *"), MS(1000));
+    story_until(s, story_record(s, 0)->dirty.module == MODULE_NONE, MS(5000));
+    story_isolate(s, "IS1", LINK_BOTH);
+    story_crash(s, "A");
+    story_restart(s, "B");
+    story_until(s, story_primary(s, "B1"), MS(10000));
+    story_assert(s, story_record(s, 0)->cut > 0);
+    story_rejoin(s, "IS1");
+    story_answered(s, w, MS(5000));
+    story_assert(s, w->status == 2 && w->sense_key == 0x0B);
+    story_settle_attentions(s);
+    story_write(s, 0, 64, 8, 0);
+}
+
+/* Restarted, empty, while the record still names its earlier life: it may not claim. */
+void story_restarted_empty_unit_that_the_record_names(struct story *s)
+{
+    struct op *w = story_write(s, 0, 64, 8, 0);
+    story_pause(s, "A"); /* lives, so nothing of it may be taken for dead */
+    story_crash(s, "B");
+    story_restart(s, "B");
+    story_never(s, story_primary(s, "B1"), MS(4000));
+    story_resume(s, "A");
+    story_until(s, story_in_sync(s, "B1") && story_in_sync(s, "A1"), MS(10000));
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+}
+
+/* One that comes back and cannot reach the living one takes that for no death. */
+void story_restarted_unit_cannot_reach_the_living_one(struct story *s)
+{
+    story_crash(s, "B");
+    story_write(s, 0, 64, 8, 0);
+    story_cut(s, "A", "B", LINK_BOTH);
+    story_restart(s, "B");
+    for (int i = 0; i < 20; i++) {
+        story_good(s, story_send_write(s, 0, (uint64_t)i * 8, 8, i % 2), MS(500));
+        story_never(s, story_primary(s, "B1"), MS(250));
+    }
+    story_restore(s, "A", "B");
+    story_until(s, story_settled(s), MS(10000));
+}
+
+/* A unit joins while a write is half done, and then has to finish it. */
+void story_unit_joins_while_a_write_is_half_done(struct story *s)
+{
+    story_crash(s, "B");
+    story_until(s, story_record(s, 0)->in_sync.count == 1, MS(1000));
+    disk_slow(s->world, 0, MS(100));
+    disk_slow(s->world, 32, MS(160));
+    struct op *w[6];
+    story_restart(s, "B");
+    for (int i = 0; i < 6; i++) {
+        w[i] = story_send_write(s, 0, 64 + (uint64_t)i * 4, 8, i % 2);
+        story_run(s, MS(30));
+    }
+    story_until(s, story_in_sync(s, "B1"), MS(10000));
+    story_crash(s, "A");
+    disk_slow(s->world, 0, 0);
+    disk_slow(s->world, 32, 0);
+    for (int i = 0; i < 6; i++)
+        story_good(s, w[i], MS(2000));
+    for (int i = 0; i < 5; i++)
+        story_assert(s, story_stamp(s, 0, w[i]->lba, 0) == w[i]->stamp);
+}
+
+/* The primary dies in the middle of a join: the unit that joined holds too little, and knows it. */
+void story_primary_dies_during_a_join(struct story *s)
+{
+    story_crash(s, "B");
+    struct op *w = story_write(s, 0, 64, 8, 0);
+    story_restart(s, "B");
+    story_until(s, story_state(s, "B1") == UNIT_STATE_JOINING, MS(5000));
+    story_run(s, random_below(&(struct random){s->seed}, MS(60)));
+    story_crash(s, "A");
+    story_restart(s, "A");
+    story_until(s, story_primary(s, "A1") || story_primary(s, "B1"), MS(15000));
+    story_settle_attentions(s);
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+}
+
+/* A lone primary that cannot renew its lease completes nothing. */
+void story_lone_primary_without_its_lease(struct story *s)
+{
+    story_crash(s, "B");
+    story_write(s, 0, 64, 8, 0);
+    story_reach_register(s, "A", CELL_UNREACHED);
+    story_run(s, MS(1500));
+    struct op *w = story_send_write(s, 0, 72, 8, 0);
+    struct op *r = story_send_read(s, 0, 64, 8, 1);
+    story_never(s, w->state != OP_STATE_WAITING || r->state != OP_STATE_WAITING, MS(1000));
+    story_reach_register(s, "A", CELL_REACHED);
+    story_good(s, w, MS(2000));
+    story_good(s, r, MS(2000));
+}
+
+/* Power fails for everybody. What was flushed, or written through, is there afterwards. */
+void story_cold_start_after_a_power_cut(struct story *s)
+{
+    struct op *w[8];
+    for (int i = 0; i < 8; i++)
+        w[i] = story_write(s, i % 2, (uint64_t)i * 8, 8, i / 4);
+    struct op *torn = story_send_write(s, 0, 200, 64, 0);
+    story_run(s, (s->seed * 53) % 400 * 1000);
+    world_power_cut(s->world);
+    story_assert(s, torn->blocks == 64);
+    story_run(s, MS(100));
+    site_start(s->site);
+    story_until(s, site_primary(s->site, 0) >= 0 && site_primary(s->site, 1) >= 0, MS(20000));
+    story_settle_attentions(s);
+    for (int i = 0; i < 8; i++)
+        story_assert(s, story_stamp(s, i % 2, (uint64_t)i * 8, 1) == w[i]->stamp);
+}
+
+/* In the mirrored mode hosts flush what they want to keep. */
+void story_cold_start_of_a_volatile_cache(struct story *s)
+{
+    struct op *kept = story_write(s, 0, 0, 8, 0);
+    story_flush(s, 0, 0);
+    uint64_t flushed_ns = world_now(s->world);
+    story_write(s, 0, 64, 8, 0);
+    world_power_cut(s->world);
+    oracle_forget_since(s->site->oracle, flushed_ns);
+    site_start(s->site);
+    story_until(s, site_primary(s->site, 0) >= 0, MS(20000));
+    story_settle_attentions(s);
+    story_assert(s, story_stamp(s, 0, 0, 1) == kept->stamp);
+    story_assert(s, story_said(s, "* cold_start group=1 volatile_cache=lost"));
+}
+
+/* Everybody stops in order, and the next start has nothing to resynchronise. */
+void story_stop_in_order_and_start_again(struct story *s)
+{
+    struct op *w = story_write(s, 0, 64, 8, 0);
+    story_write(s, 1, 64, 8, 1);
+    story_run(s, MS(10));
+    for (int i = 0; i < 2; i++)
+        world_stop(s->world, s->site->iswitch[i]);
+    for (int i = 0; i < 2; i++)
+        world_stop(s->world, s->site->module[i]);
+    for (int m = 0; m < 2; m++)
+        for (int g = 0; g < 2; g++)
+            story_until(s, site_unit(s->site, m, g)->stopped, MS(5000));
+    story_assert(s, story_record(s, 0)->clean && story_record(s, 1)->clean);
+    for (int l = 0; l < 2; l++)
+        world_stop(s->world, s->site->loop[l]);
+    story_run(s, MS(100));
+    world_power_cut(s->world);
+    story_mark(s);
+    site_start(s->site);
+    story_until(s, site_primary(s->site, 0) >= 0 && site_primary(s->site, 1) >= 0, MS(10000));
+    story_settle_attentions(s);
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+    struct unit_status status;
+    int m = site_primary(s->site, 0);
+    story_assert(s, m >= 0 && site_describe(s->site, m, 0, &status));
+    story_assert(s, status.array.resync_left_bytes == 0 && status.array.regions_in_doubt == 0);
+}

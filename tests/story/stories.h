@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEGUE_TESTS_STORIES_H
+#define SEGUE_TESTS_STORIES_H
+
+/* Every story: its name and what array it plays on. One for each way in which an early draft of the
+ * protocol failed, and one at least for each claim of the seed document:
+ *
+ *   1           claim_01_availability_signal       14, 25      claim_14_25_ports_disabled
+ *   2, 3        claim_02_03_storage_array_switch   15, 16      claim_15_16_who_processes
+ *   4           claim_04_*                         17, 18, 19  claim_17_18_19_timing
+ *   5, 6        claim_05_06_multicast_group        22          claim_22_two_queues
+ *   7           claim_07_forwarding                23          claim_23_active_active
+ *   8, 20, 26   claim_08_20_26_several_modules     24          claim_24_active_standby
+ *   9, 21, 27   claim_09_21_27_module_fails
+ *   10 to 13    claim_10_11_12_13_handshake
+ */
+
+#include "sim/story.h"
+
+void plain(struct site_options *o); /* two modules, submitters for interface switches */
+void three_modules(struct site_options *o);
+void standby(struct site_options *o); /* module A is preferred in both groups */
+void write_through(struct site_options *o);
+void short_processing(struct site_options *o); /* write through; the processing limit is 300 ms */
+void real_switches(struct site_options *o);    /* interface switches and hosts with iSCSI */
+
+#define STORIES(X)                                               \
+    X(claim_01_availability_signal, plain)                       \
+    X(claim_02_03_storage_array_switch, plain)                   \
+    X(claim_04_interface_switches_and_hosts, plain)              \
+    X(claim_05_06_multicast_group, plain)                        \
+    X(claim_07_forwarding, plain)                                \
+    X(claim_08_20_26_several_modules, three_modules)             \
+    X(claim_09_21_27_module_fails, plain)                        \
+    X(claim_10_11_12_13_handshake, plain)                        \
+    X(claim_14_25_ports_disabled, plain)                         \
+    X(claim_15_16_who_processes, plain)                          \
+    X(claim_17_18_19_timing, plain)                              \
+    X(claim_22_two_queues, plain)                                \
+    X(claim_23_active_active, plain)                             \
+    X(claim_24_active_standby, standby)                          \
+    X(claim_04_hosts_with_iscsi, real_switches)                  \
+    X(session_reinstatement, real_switches)                      \
+    X(switch_stopped_for_30_s_reads_an_old_write, real_switches) \
+    X(host_that_sends_a_byte_a_second, real_switches)            \
+    X(interface_switch_dies_under_iscsi, real_switches)          \
+    X(task_management_with_iscsi, real_switches)                 \
+    X(logout_and_login, real_switches)                           \
+    X(ready_lost_with_the_link, plain)                           \
+    X(done_lost_with_the_crash, plain)                           \
+    X(response_lost_after_done_arrived, plain)                   \
+    X(switch_to_unit_link_cut, plain)                            \
+    X(interface_switch_dies_with_a_write, plain)                 \
+    X(switch_wakes_in_a_dead_session, plain)                     \
+    X(secondary_never_answers_ready, plain)                      \
+    X(primary_never_sends_ready, plain)                          \
+    X(processing_limit, short_processing)                        \
+    X(slow_drive_is_no_dead_controller, short_processing)        \
+    X(late_unit_listens_first, plain)                            \
+    X(links_flap, plain)                                         \
+    X(each_suspects_the_other, plain)                            \
+    X(loser_of_the_claim, three_modules)                         \
+    X(winner_dies_before_it_serves, plain)                       \
+    X(no_endless_chase, plain)                                   \
+    X(survivors_lag_behind_each_other, three_modules)            \
+    X(new_session_while_the_next_primary_lags, three_modules)    \
+    X(planned_takeover_with_messages_in_flight, plain)           \
+    X(compare_and_write_between_resolved_and_answer, plain)      \
+    X(compare_and_write_resolved_is_lost, plain)                 \
+    X(task_management_across_a_takeover, plain)                  \
+    X(register_out_of_reach, plain)                              \
+    X(claim_without_an_answer, plain)                            \
+    X(modules_die_in_turn, plain)                                \
+    X(late_drive_command_after_a_fence, write_through)           \
+    X(drive_command_in_flight_at_the_fence, write_through)       \
+    X(drive_that_does_not_drain, write_through)                  \
+    X(old_write_in_the_tray, write_through)                      \
+    X(drive_given_up_and_then_a_takeover, write_through)         \
+    X(drive_that_errs, write_through)                            \
+    X(overlapping_writes_destaged_together, plain)               \
+    X(tray_and_module, plain)                                    \
+    X(fence_survives_its_loop_switch, write_through)             \
+    X(drop_with_dirty_data_and_then_death, plain)                \
+    X(lone_primary_dies_clean, plain)                            \
+    X(switch_cut_off_during_a_lone_claim, plain)                 \
+    X(restarted_empty_unit_that_the_record_names, plain)         \
+    X(restarted_unit_cannot_reach_the_living_one, plain)         \
+    X(unit_joins_while_a_write_is_half_done, write_through)      \
+    X(primary_dies_during_a_join, plain)                         \
+    X(lone_primary_without_its_lease, plain)                     \
+    X(cold_start_after_a_power_cut, write_through)               \
+    X(cold_start_of_a_volatile_cache, plain)                     \
+    X(stop_in_order_and_start_again, plain)
+
+#define DECLARE(name, options) void story_##name(struct story *s);
+STORIES(DECLARE)
+#undef DECLARE
+
+#endif
