@@ -221,6 +221,7 @@ bool leg_drive_bad(struct array *array, int number, enum fault fault)
 void leg_drive_login(struct array *array, int number)
 {
     struct drive *drive = &array->drive[number];
+    leg_forget(array, LEG_PROBE, (uint16_t)number); /* it is probed anew under this login */
     while (!list_empty(&drive->lingering)) {
         struct leg *leg = list_first(&drive->lingering, struct leg, link);
         take_out(array, leg);

@@ -57,7 +57,7 @@ struct drill_load {
     struct drill_counts counts;
     struct drill_series series;
     uint32_t complaints;
-    char complaint[COMPLAINTS][256];
+    char complaint[COMPLAINTS][480];
     char problem[200];
 };
 
@@ -71,7 +71,7 @@ static uint64_t random_next(struct drill_load *x)
 
 static char *complain(struct drill_load *x)
 {
-    static char nowhere[256];
+    static char nowhere[480];
     return x->complaints < COMPLAINTS ? x->complaint[x->complaints++] : nowhere;
 }
 
@@ -282,7 +282,11 @@ static void judge(struct drill_load *x, struct slot *s, uint64_t end)
     x->counts.verified += s->blocks;
     x->counts.wrong += wrong;
     if (wrong)
-        snprintf(complain(x), sizeof x->complaint[0], "%s", sentence);
+        snprintf(complain(x), sizeof x->complaint[0],
+                 "%s; read of %" PRIu32 " blocks at %" PRIu64 " through %s, %" PRIu64
+                 " ms after it was sent",
+                 sentence, s->blocks, s->lba, s->command.owner->portal,
+                 (s->command.done_ns - s->command.sent_ns) / 1000000);
 }
 
 static void slot_good(struct drill_load *x, struct slot *s)

@@ -59,18 +59,18 @@ void drill_volume_written(struct drill_volume *v, uint64_t lba, uint32_t blocks,
 
 /* NULL and the value that the block holds, or what is wrong with it. */
 static const char *value_of(const struct drill_volume *v, uint64_t lba, const uint8_t *block,
-                            uint64_t *value)
+                            struct drill_stamp *stamp, uint64_t *value)
 {
-    struct drill_stamp stamp = {0};
-    enum drill_stamp_kind kind = drill_stamp_read(block, &stamp);
+    *stamp = (struct drill_stamp){0};
+    enum drill_stamp_kind kind = drill_stamp_read(block, stamp);
     *value = 0;
-    if (kind == DRILL_STAMP_WHOLE && stamp.run == v->run) {
-        *value = stamp.sequence;
-        return stamp.lba == lba && stamp.volume == v->number ? NULL : "misplaced";
+    if (kind == DRILL_STAMP_WHOLE && stamp->run == v->run) {
+        *value = stamp->sequence;
+        return stamp->lba == lba && stamp->volume == v->number ? NULL : "misplaced";
     }
     if (drill_stamp_sum(block) == v->first_sum[lba])
         return NULL;
-    *value = stamp.sequence;
+    *value = stamp->sequence;
     switch (kind) {
     case DRILL_STAMP_TORN:
         return "torn";
@@ -84,8 +84,8 @@ static const char *value_of(const struct drill_volume *v, uint64_t lba, const ui
     return "foreign";
 }
 
-static void describe(const struct drill_volume *v, uint64_t lba, const char *what, uint64_t value,
-                     char *sentence, size_t bytes)
+static void describe(const struct drill_volume *v, uint64_t lba, const char *what,
+                     const struct drill_stamp *stamp, char *sentence, size_t bytes)
 {
     uint64_t could[4];
     char list[100] = "";
@@ -98,9 +98,10 @@ static void describe(const struct drill_volume *v, uint64_t lba, const char *wha
         at += (size_t)n;
     }
     snprintf(sentence, bytes,
-             "volume %s block %" PRIu64 ": %s: it holds write %" PRIu64 ", and could hold %s "
-             "(0: as it was found)",
-             v->name, lba, what, value, list);
+             "volume %s block %" PRIu64 ": %s: it holds write %" PRIu64 " (of block %" PRIu64
+             " of volume number %" PRIu32 ", by path %" PRIu32
+             "), and could hold %s (0: as it was found)",
+             v->name, lba, what, stamp->sequence, stamp->lba, stamp->volume, stamp->writer, list);
 }
 
 uint32_t drill_volume_judge(struct drill_volume *v, uint64_t lba, const uint8_t *data,
@@ -110,7 +111,8 @@ uint32_t drill_volume_judge(struct drill_volume *v, uint64_t lba, const uint8_t 
     uint32_t wrong = 0;
     for (uint32_t i = 0; i < blocks; i++) {
         uint64_t value;
-        const char *what = value_of(v, lba + i, data + (size_t)i * DRILL_BLOCK, &value);
+        struct drill_stamp stamp;
+        const char *what = value_of(v, lba + i, data + (size_t)i * DRILL_BLOCK, &stamp, &value);
         if (!what) {
             enum drill_verdict verdict =
                 drill_history_read_value(v->history, (uint32_t)(lba + i), value, read, end);
@@ -119,7 +121,7 @@ uint32_t drill_volume_judge(struct drill_volume *v, uint64_t lba, const uint8_t 
             what = drill_verdict_name(verdict);
         }
         if (wrong++ == 0)
-            describe(v, lba + i, what, value, sentence, sentence_bytes);
+            describe(v, lba + i, what, &stamp, sentence, sentence_bytes);
     }
     return wrong;
 }

@@ -5,6 +5,7 @@
  *
  * M1  of two dirty writes that overlap the older one is clean first: so what stays is always newest
  * M2  a destage is under way only in the primary
+ * M3  `dirty` and the list of each region are in the order of orders
  */
 #include "unit/state.h"
 
@@ -28,18 +29,29 @@ static bool meets(const struct queued *q, uint16_t volume, const struct extent *
            extent->lba < q->written.lba + q->written.blocks;
 }
 
-/* Keeps a list by order: mostly at its end. */
-static void insert_by_order(struct list *head, struct queued *q, size_t link_offset)
+/* A link may be the first or the second of its write. */
+static struct queued *of_region_link(const struct unit *x, struct list *link)
 {
-    struct list *at = head;
-    while (at->prev != head) {
-        const struct queued *before =
-            (const struct queued *)(void *)((char *)at->prev - link_offset);
-        if (before->order <= q->order)
-            break;
+    size_t at = (size_t)((char *)link - (char *)x->table);
+    return &x->table[at / sizeof(struct queued)];
+}
+
+static void insert_dirty(struct unit *x, struct queued *q)
+{
+    struct list *at = &x->dirty;
+    while (at->prev != &x->dirty &&
+           list_member(at->prev, struct queued, dirty_link)->order > q->order)
         at = at->prev;
-    }
-    list_insert_before(at, (struct list *)(void *)((char *)q + link_offset));
+    list_insert_before(at, &q->dirty_link);
+}
+
+/* M3 */
+static void insert_region(struct unit *x, struct queued *q, int i)
+{
+    struct list *head = &x->regions[q->region_bucket[i]], *at = head;
+    while (at->prev != head && of_region_link(x, at->prev)->order > q->order)
+        at = at->prev;
+    list_insert_before(at, &q->region_link[i]);
 }
 
 void mirror_add(struct unit *x, struct queued *q)
@@ -54,7 +66,7 @@ void mirror_add(struct unit *x, struct queued *q)
     q->dirty = true;
     q->destaging = false;
     q->dirty_number = ++x->dirty_numbers;
-    insert_by_order(&x->dirty, q, offsetof(struct queued, dirty_link));
+    insert_dirty(x, q);
     uint32_t blocks = region_blocks(x, q->message.volume);
     uint64_t first = q->written.lba / blocks;
     uint64_t last = (q->written.lba + q->written.blocks - 1) / blocks;
@@ -62,18 +74,10 @@ void mirror_add(struct unit *x, struct queued *q)
     for (uint64_t r = first; r <= last; r++) {
         int i = (int)(r - first);
         q->region_bucket[i] = bucket_of(q->message.volume, r);
-        insert_by_order(&x->regions[q->region_bucket[i]], q,
-                        offsetof(struct queued, region_link) + (size_t)i * sizeof(struct list));
+        insert_region(x, q, i);
     }
     x->dirty_count++;
     x->dirty_bytes += q->data.length;
-}
-
-/* A link may be the first or the second of its write. */
-static struct queued *of_region_link(const struct unit *x, struct list *link)
-{
-    size_t at = (size_t)((char *)link - (char *)x->table);
-    return &x->table[at / sizeof(struct queued)];
 }
 
 void mirror_remove(struct unit *x, struct queued *q)
