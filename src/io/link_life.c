@@ -304,6 +304,10 @@ static void adopt(struct links *links, struct link_greeting *greeting)
         return;
     }
     int process = judge_hello(links, &hello, sentence, sizeof sentence);
+    if (process >= 0 && links->at[process].cut_until_ns) {
+        refuse_greeting(links, greeting, "that link is cut for a drill");
+        return;
+    }
     if (process < 0 || begins(links, &links->at[process])) {
         refuse_greeting(links, greeting, process < 0 ? sentence : "it is ours to begin that link");
         return;
@@ -396,7 +400,7 @@ void link_life_tick(struct links *links, struct link *link)
 {
     switch (link->state) {
     case LINK_STATE_DOWN:
-        if (links->now_ns >= link->retry_ns)
+        if (links->now_ns >= link->retry_ns && !link->cut_until_ns)
             try_again(links, link);
         return;
     case LINK_STATE_CONNECTING:

@@ -115,6 +115,10 @@ void links_send(struct links *links, const struct message *message)
         return;
     }
     struct link *link = &links->at[process];
+    if (link_loses_sent(link)) {
+        slice_drop(&payload);
+        return;
+    }
     uint8_t head[FRAME_PREFIX_BYTES + FRAME_HEAD_MAX];
     uint32_t length = frame_encode(message, head + FRAME_PREFIX_BYTES);
     frame_prefix_put(head, length, payload.length);
@@ -235,7 +239,8 @@ bool links_next(struct links *links, struct link_event *out)
     }
     for (uint32_t i = 0; i < links->config.processes; i++) {
         struct link *link = &links->at[i];
-        if (link->parsing && link->retry_ns <= links->now_ns && parse(links, link, out))
+        if (link->parsing && link->retry_ns <= links->now_ns && !link_loses_received(link) &&
+            parse(links, link, out))
             return true;
     }
     return links->note_count > 0 && links_next(links, out);
@@ -247,8 +252,10 @@ void links_tick(struct links *links, uint64_t now_ns)
 {
     links->now_ns = now_ns;
     for (uint32_t i = 0; i < links->config.processes; i++)
-        if (links->at[i].used)
+        if (links->at[i].used) {
+            link_cut_tick(links, &links->at[i]);
             link_life_tick(links, &links->at[i]);
+        }
     for (uint32_t i = 0; i < LINK_GREETING_MAX; i++) {
         struct link_greeting *greeting = &links->greeting[i];
         if (greeting->stream && now_ns > greeting->deadline_ns) {
@@ -266,7 +273,9 @@ uint64_t links_wake_ns(const struct links *links)
         uint64_t at = UINT64_MAX;
         if (!link->used)
             continue;
-        if (link->parsing || link->state == LINK_STATE_DOWN)
+        if (link->cut_until_ns)
+            at = link->cut_until_ns;
+        else if (link->parsing || link->state == LINK_STATE_DOWN)
             at = link->retry_ns;
         else if (link->state == LINK_STATE_CONNECTING || link->state == LINK_STATE_PROBING)
             at = link->deadline_ns;

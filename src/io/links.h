@@ -50,6 +50,20 @@ bool links_is_up(const struct links *links, int process);
  * a process without a link is lost. */
 void links_send(struct links *links, const struct message *message);
 
+/* For drills: the link to a process fails for so long as seen from here, whatever it is made of. It
+ * ends by being closed, as a real one does, so that what was lost in it is known to be lost; and
+ * does not come up before. */
+enum link_cut {
+    LINK_CUT_REFUSED, /* closed at once */
+    LINK_CUT_SILENT,  /* nothing gets through, and nobody is told */
+    LINK_CUT_MUTE,    /* only what is sent from here is lost */
+    LINK_CUT_DEAF,    /* only what comes here is lost */
+    LINK_CUTS,
+};
+/* False: there is no link to that process. */
+bool links_cut(struct links *links, int process, enum link_cut how, uint64_t for_ns);
+extern const char *const link_cut_names[LINK_CUTS];
+
 /* What came of a stream of STREAM_USE_LINK, and of a completion RING_LINK_PEER. */
 void links_stream_event(struct links *links, const struct stream_event *event);
 void links_peer_exited(struct links *links, uint32_t index);

@@ -37,6 +37,8 @@ struct link {
     /* times */
     uint64_t up_ns, retry_ns, retry_delay_ns, deadline_ns, silence_check_ns;
     uint64_t said_ns; /* when a reason was last logged: not said again at each try */
+    enum link_cut cut;
+    uint64_t cut_until_ns; /* 0: it is not cut */
     struct link_status status;
 };
 
@@ -79,5 +81,9 @@ void link_life_connected(struct links *links, struct link *link);
 void link_life_refused(struct links *links, struct link *link, int error);
 void link_life_exited(struct links *links, struct link *link);
 void link_life_tick(struct links *links, struct link *link);
+/* Of a cut link that still looks whole: what is sent, what comes, is lost. */
+bool link_loses_sent(const struct link *link);
+bool link_loses_received(const struct link *link);
+void link_cut_tick(struct links *links, struct link *link);
 
 #endif

@@ -258,6 +258,68 @@ static void a_peer_that_never_reads_loses_its_link(void **state)
     loop_free(loop);
 }
 
+/* Turns until the link is down, and counts what still came. */
+static uint32_t messages_until_down(struct loop *loop)
+{
+    uint32_t count = 0;
+    struct happening happening;
+    for (;;) {
+        loop_turn(loop, loop_now_ns() + MS(50));
+        while (loop_next(loop, &happening)) {
+            assert_int_equal(happening.kind, HAPPENING_LINK);
+            if (happening.link.kind == LINK_EVENT_DOWN) {
+                assert_false(happening.link.gone);
+                return count;
+            }
+            assert_int_equal(happening.link.kind, LINK_EVENT_MESSAGE);
+            slice_drop(&happening.link.message.payload);
+            count++;
+        }
+    }
+}
+
+/* One message is on its way when the link is cut, one is sent while it is. */
+static void cut_link(struct loop *loop, int peer, enum link_cut how)
+{
+    struct link_event event;
+    send_message(loop, 1, 4096);
+    loop_turn(loop, 0); /* it leaves */
+    uint64_t begun = loop_now_ns();
+    assert_true(links_cut(loop_links(loop), peer, how, MS(200)));
+    send_message(loop, 2, 4096);
+    assert_int_equal(messages_until_down(loop), how == LINK_CUT_MUTE ? 1 : 0);
+    if (how != LINK_CUT_REFUSED) /* it breaks when it is whole again, and not before */
+        assert_true(loop_now_ns() >= begun + MS(200));
+    assert_true(await(loop, LINK_EVENT_UP, &event));
+    assert_true(loop_now_ns() >= begun + MS(199)); /* the cut counts from the turn's time */
+    send_message(loop, 3, 70000);
+    assert_true(await(loop, LINK_EVENT_MESSAGE, &event));
+    check_message(&event, 3, 70000);
+}
+
+static void cut_each_way(int lower)
+{
+    struct loop *loop = make_loop(SELF, lower);
+    int peer = lower == SELF ? 1 : 0;
+    pid_t child = start_peer(lower);
+    struct link_event event;
+    assert_true(await(loop, LINK_EVENT_UP, &event));
+    for (enum link_cut how = LINK_CUT_REFUSED; how < LINK_CUTS; how++)
+        cut_link(loop, peer, how);
+    assert_false(links_cut(loop_links(loop), 1 - peer, LINK_CUT_REFUSED, MS(1))); /* itself */
+    end_peer(child);
+    assert_true(await_gone(loop));
+    assert_int_equal(buffer_pool_used(loop_buffers(loop)), 0);
+    loop_free(loop);
+}
+
+static void a_cut_link_loses_its_end_and_comes_again(void **state)
+{
+    (void)state;
+    cut_each_way(SELF);
+    cut_each_way(PEER);
+}
+
 /* ---- somebody who only looks like a process of the array ---- */
 
 static int connect_raw(void)
@@ -446,6 +508,8 @@ int main(void)
         UNIX(a_stopped_peer_keeps_its_link),
         TCP(a_stopped_peer_keeps_its_link),
         UNIX(a_peer_that_never_reads_loses_its_link),
+        UNIX(a_cut_link_loses_its_end_and_comes_again),
+        TCP(a_cut_link_loses_its_end_and_comes_again),
         UNIX(a_wrong_hello_is_refused),
         UNIX(malformed_frames_close_the_link),
         UNIX(a_later_life_ends_the_earlier),

@@ -66,6 +66,7 @@ static int watch_signals(struct loop *loop)
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit for files is an error of the drive, not our end */
     loop->signals = signalfd(-1, &set, SFD_CLOEXEC);
     if (loop->signals < 0)
         return -1;

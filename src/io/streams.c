@@ -31,7 +31,6 @@
 #include "io/send_queue.h"
 
 enum {
-    STREAM_MAX = 512,
     STREAM_INDEX_BITS = 10,
     LISTENER_MAX = 16,
     VECTORS_MAX = 64,

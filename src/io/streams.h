@@ -15,7 +15,7 @@ struct streams;
 
 enum stream_use { STREAM_USE_HOST, STREAM_USE_LINK, STREAM_USE_CONTROL };
 
-enum { STREAM_NONE = 0, STREAM_STAGING_BYTES = 64 << 10 };
+enum { STREAM_NONE = 0, STREAM_MAX = 512, STREAM_STAGING_BYTES = 64 << 10 };
 
 enum stream_event_kind {
     STREAM_EVENT_OPEN,   /* accepted or connected; streams_receive() begins reading */

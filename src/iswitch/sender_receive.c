@@ -85,11 +85,29 @@ static struct entry *find(struct sender *sender, uint8_t g, struct command_id id
     return entry->state != ENTRY_STATE_FREE && entry->copies ? entry : NULL;
 }
 
+/* An outcome is kept without the data of a read. One that comes without it tells the host nothing
+ * that it could use: its buffer would pass for what was read. */
+static bool is_whole(const struct entry *entry, const struct response_message *response,
+                     struct slice payload)
+{
+    const struct command_message *command = &entry->command;
+    bool reads = command->kind == COMMAND_SCSI && command->wants_read && !command->wants_write;
+    return !reads || response->status != 0 || response->withdrawn ||
+           payload.length >= response->transferred;
+}
+
 static void take_response(struct sender *sender, uint8_t g, int module,
                           const struct response_message *response, struct slice payload)
 {
     struct sender_group *group = &sender->group[g];
     struct entry *entry = find(sender, g, response->id);
+    if (entry && !is_whole(entry, response, payload)) {
+        trace_info(sender->trace, "sequence %llu: module %d has no data of it any more: again",
+                   (unsigned long long)response->id.sequence, module);
+        if (entry->state == ENTRY_STATE_OPEN)
+            sender_again(group, entry, 0xFF, sender->now_ns + SENDER_BACK_OFF_NS);
+        return;
+    }
     if (entry) {
         struct response_message copy = *response;
         if (copy.sense_length > SENSE_MAX)

@@ -507,6 +507,62 @@ static void test_signals(void **state)
     end(&b);
 }
 
+/* A new primary knows how a read ended, not what was read. Its answer is none: the host's buffer
+ * would pass for the data. */
+static void test_read_without_data(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b);
+    serve(&b);
+    struct command_message command = {
+        .kind = COMMAND_SCSI, .nexus = NEXUS, .data_length = 4096, .wants_read = true};
+    assert_int_equal(sender_submit(b.sender, 0, &command, slice_none(), b.now_ns, 9), 1);
+    pump(&b);
+    struct message answer = {
+        .kind = MESSAGE_RESPONSE,
+        .response = {.id = {0, SESSION, 1}, .group = 0, .status = 0, .transferred = 4096}};
+    hear(&b, 1, &answer);
+    nothing_more(&b);
+    struct buffer *data = buffer_get(b.pool, 4096);
+    answer.payload = slice_of(data, 0, 4095);
+    hear(&b, 1, &answer);
+    nothing_more(&b);
+    assert_int_equal(sender_outstanding(b.sender, 0), 1);
+    b.now_ns += MS(10);
+    assert_true(sender_wake_ns(b.sender) <= b.now_ns);
+    pump(&b);
+    const struct message *m = NULL;
+    assert_int_equal(sent(&b, MESSAGE_COMMAND, 0, &m), 1); /* to be run again */
+    assert_int_equal(sent(&b, MESSAGE_COMMAND, 1, &m), 1);
+    assert_int_equal(m->command.id.sequence, 1);
+    assert_int_equal(m->command.confirmed, 0);
+    answer.payload = slice_of(data, 0, 4096);
+    hear(&b, 1, &answer);
+    struct sender_notice notice;
+    assert_int_equal(next(&b, &notice), SENDER_NOTICE_RESPONSE);
+    assert_int_equal(notice.payload.length, 4096);
+    slice_drop(&notice.payload);
+    buffer_unref(data);
+
+    /* errors, withdrawals and writes move no data to the host */
+    const uint8_t statuses[] = {2, 0, 0};
+    for (int i = 0; i < 3; i++) {
+        command.wants_read = i < 2;
+        command.wants_write = i == 2;
+        uint64_t sequence = sender_submit(b.sender, 0, &command, slice_none(), b.now_ns, 9);
+        pump(&b);
+        answer.payload = slice_none();
+        answer.response.id.sequence = sequence;
+        answer.response.status = statuses[i];
+        answer.response.withdrawn = i == 1;
+        hear(&b, 1, &answer);
+        assert_int_equal(next(&b, &notice), SENDER_NOTICE_RESPONSE);
+        assert_int_equal(notice.sequence, sequence);
+    }
+    end(&b);
+}
+
 /* Bytes from outside: wrong ports, groups, lengths do no harm. */
 static void test_strange_messages(void **state)
 {
@@ -561,6 +617,7 @@ int main(void)
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_bounded_pump),
         cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_read_without_data),
         cmocka_unit_test(test_strange_messages),
     };
     return cmocka_run_group_tests_name("sender", tests, NULL, NULL);

@@ -55,7 +55,7 @@ static enum drive_status judge(const struct loopswitch *x, const struct message 
         return DRIVE_REFUSED_EPOCH;
     if (!fits(message, x->config.drive[*index].bytes))
         return DRIVE_MEDIUM_ERROR;
-    bool room = x->admitted < x->config.commands_max;
+    bool room = x->drive[*index].queued < loopswitch_share(x);
     return room && bank->state == BANK_STATE_FENCED && !x->stopping ? DRIVE_OK : DRIVE_BUSY;
 }
 

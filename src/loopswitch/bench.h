@@ -27,7 +27,7 @@ struct bench {
     uint32_t stored_length;
 };
 
-enum { INDEX = 1, DRIVE_BYTES = 1 << 20, COMMANDS = 8 };
+enum { INDEX = 1, DRIVE_BYTES = 1 << 20, DRIVE_COMMANDS = 8, COMMANDS = 3 * DRIVE_COMMANDS };
 enum { A = 0, B = 1 };
 
 uint8_t bench_drive_number(int slot);

@@ -16,6 +16,7 @@
  * L6  A drive serves one bank for ever; the assignment is durable before it counts.
  * L7  At most one store is under way.
  * L8  Every admitted command is counted once: by its port or as overdue, and by its drive.
+ * L9  No drive has more than its share of the commands under way, so one that hangs stops no other.
  *
  * ports.c: links and logins; fence.c: the fence; assign.c: which drive is whose; admit.c: commands
  * there and back; stored.c: what outlives a restart. */
@@ -30,7 +31,7 @@
 static bool take_config(struct loopswitch *x, const struct loopswitch_config *config)
 {
     must(config->index < LOOP_MAX && config->groups <= GROUP_MAX);
-    must(config->drives <= SLOT_MAX && config->commands_max > 0);
+    must(config->drives <= SLOT_MAX && config->commands_max >= config->drives);
     x->config = *config;
     x->self = port_loop(config->index);
     /* Distinct for distinct lives (the factor is odd), and room for many logins in each. */
@@ -56,7 +57,7 @@ struct loopswitch *loopswitch_new(const struct loopswitch_config *config, struct
     if (!x)
         return NULL;
     x->trace = trace;
-    x->running = calloc(config->commands_max, sizeof *x->running);
+    x->running = calloc(config->commands_max + 1u, sizeof *x->running);
     x->own_buffers = !config->buffers;
     x->buffers = config->buffers ? config->buffers : buffer_pool_new(OWN_BUFFER_BYTES);
     if (!x->running || !x->buffers || !take_config(x, config)) {
@@ -228,6 +229,7 @@ void loopswitch_check(const struct loopswitch *x)
     for (int i = 0; i < x->config.drives; i++) {
         const struct drive *drive = &x->drive[i];
         must(drive->overdue <= drive->queued);                        /* L5, L8 */
+        must(drive->queued <= loopswitch_share(x));                   /* L9 */
         must(drive->bank == BANK_NONE || drive->bank < GROUP_MAX);    /* L6 */
         must(drive->wanted == BANK_NONE || drive->bank == BANK_NONE); /* L6 */
         queued += drive->queued;

@@ -19,7 +19,7 @@ struct loopswitch_config {
     uint64_t incarnation;
     uint8_t groups;
     struct limits limits;
-    uint32_t commands_max; /* drive commands admitted at a time, over all ports */
+    uint32_t commands_max; /* drive commands admitted at a time, shared out evenly among drives */
     /* where inventories are taken from; NULL: the switch maps a small pool of its own */
     struct buffer_pool *buffers;
     uint8_t drives;

@@ -118,12 +118,12 @@ static void test_admission_order(void **state)
     m = bench_read_of(&b, A, 0, 3);
     m.login++;
     assert_int_equal(bench_ask(&b, A, m, slice_none(), NULL), DRIVE_REFUSED_LOGIN);
-    for (int i = 2; i < COMMANDS; i++)
+    for (int i = 2; i < DRIVE_COMMANDS; i++)
         assert_int_equal(bench_ask_read(&b, A, 0, 3, NULL), DRIVE_OK);
     assert_int_equal(bench_ask_read(&b, A, 0, 3, NULL), DRIVE_BUSY);
     struct loopswitch_bank_status bank;
     loopswitch_bank(b.x, 0, &bank);
-    assert_int_equal(bank.admitted, COMMANDS);
+    assert_int_equal(bank.admitted, DRIVE_COMMANDS);
     assert_int_equal(bank.refused, 4);
     assert_int_equal(bank.epoch, 3);
     bench_end(&b);
@@ -313,6 +313,30 @@ static void test_stop(void **state)
     bench_end(&b);
 }
 
+/* A drive that hangs, whatever is tried on it, leaves the places of the others. */
+static void test_hung_drive_starves_nobody(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    bench_work(&b);
+    bench_assign(&b, A, 4, 1);
+    uint64_t tags[DRIVE_COMMANDS], hung = 0;
+    for (int i = 0; i < 2 * COMMANDS; i++) /* one try after the other */
+        if (bench_ask_read(&b, A, 0, 1, i ? NULL : &hung) == DRIVE_BUSY)
+            assert_true(i >= DRIVE_COMMANDS);
+    for (int slot = 2; slot <= 4; slot += 2)
+        for (int i = 0; i < DRIVE_COMMANDS; i++)
+            assert_int_equal(bench_ask_read(&b, A, slot, 1, &tags[i]), DRIVE_OK);
+    assert_int_equal(bench_ask_read(&b, A, 4, 1, NULL), DRIVE_BUSY);
+    bench_complete_read(&b, tags[0]);
+    assert_int_equal(bench_ask_read(&b, A, 4, 1, NULL), DRIVE_OK);
+    assert_int_equal(bench_ask_read(&b, A, 0, 1, NULL), DRIVE_BUSY);
+    bench_complete_read(&b, hung);
+    assert_int_equal(bench_ask_read(&b, A, 0, 1, NULL), DRIVE_OK);
+    bench_end(&b);
+}
+
 /* Without a pool of the world's, inventories come from one of its own. */
 static void test_own_buffers(void **state)
 {
@@ -338,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_assign_rules),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_hung_drive_starves_nobody),
         cmocka_unit_test(test_own_buffers),
     };
     return cmocka_run_group_tests_name("loopswitch", tests, NULL, NULL);

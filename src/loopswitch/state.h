@@ -108,6 +108,12 @@ struct loopswitch {
     uint32_t flushes;
 };
 
+/* Commands that one drive may have under way: one that hangs keeps the others' places free. */
+static inline uint32_t loopswitch_share(const struct loopswitch *x)
+{
+    return x->config.drives ? x->config.commands_max / x->config.drives : 0;
+}
+
 /* ---- loopswitch.c ---- */
 
 /* The unit's port that a message or link event is of, or NULL. */

@@ -12,7 +12,12 @@
 #include "node/history.h"
 #include "node/node_state.h"
 
-enum { CONTROL_MAX = 32, CONTROL_LINE_BYTES = 8192, CONTROL_PIECE_BYTES = 64 << 10 };
+enum {
+    CONTROL_MAX = 32,
+    CONTROL_LINE_BYTES = 8192,
+    CONTROL_PIECE_BYTES = 64 << 10,
+    CUT_MS_MAX = 60000,
+};
 
 struct connection {
     uint32_t stream; /* STREAM_NONE: free */
@@ -229,6 +234,41 @@ void manage_socket_reply(struct manage_socket *socket, uint64_t tag, const char 
         say(socket, c, json_pack("{s:s, s:s}", "status", "good", "text", text));
 }
 
+static int find_process(const struct node *node, const char *name)
+{
+    for (int i = 0; name && i < node->config->processes; i++)
+        if (i != node->process && strcmp(node->config->process[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static enum link_cut find_cut(const char *name)
+{
+    enum link_cut how = LINK_CUT_REFUSED;
+    while (how < LINK_CUTS && strcmp(link_cut_names[how], name ? name : "") != 0)
+        how++;
+    return how;
+}
+
+/* For drills. Bounded, so that no link stays cut because whoever asked for it has died. */
+static void do_cut(struct manage_socket *socket, struct connection *c, const json_t *request)
+{
+    struct node *node = socket->node;
+    int to = find_process(node, json_string_value(json_object_get(request, "to")));
+    enum link_cut how = find_cut(json_string_value(json_object_get(request, "how")));
+    json_int_t ms = json_integer_value(json_object_get(request, "ms"));
+    if (to < 0 || how == LINK_CUTS || ms < 1 || ms > CUT_MS_MAX) {
+        say_refused(socket, c,
+                    "cut needs the name of another process in \"to\", \"how\" (refused, silent, "
+                    "mute or deaf), and \"ms\" from 1 to 60000");
+        return;
+    }
+    if (links_cut(loop_links(node->loop), to, how, (uint64_t)ms * 1000000))
+        say(socket, c, json_pack("{s:s, s:s}", "status", "good", "text", "the link is cut"));
+    else
+        say_refused(socket, c, "there is no link to that process");
+}
+
 static void do_stop(struct manage_socket *socket, struct connection *c, const json_t *request)
 {
     (void)request;
@@ -241,7 +281,7 @@ static const struct {
     void (*act)(struct manage_socket *socket, struct connection *c, const json_t *request);
 } verbs[] = {
     {"status", do_status},   {"manage", do_manage}, {"events", do_events},
-    {"request", do_request}, {"stop", do_stop},
+    {"request", do_request}, {"stop", do_stop},     {"cut", do_cut},
 };
 
 static void take_line(struct manage_socket *socket, struct connection *c)
@@ -257,7 +297,7 @@ static void take_line(struct manage_socket *socket, struct connection *c)
     else
         say_refused(socket, c,
                     "a request is one line of JSON with a verb: status, manage, "
-                    "events, request or stop");
+                    "events, request, stop or cut");
     json_decref(request);
 }
 

@@ -144,8 +144,6 @@ static void configure_links(const struct node *node, struct links_config *out)
     out->queue_bytes = config->buffer_bytes / 2;
 }
 
-enum { DRIVE_COMMANDS_PER_LOOP = 4096 };
-
 static int make_loop(struct node *node, char *sentence, size_t bytes)
 {
     const struct config *config = node->config;
@@ -155,8 +153,9 @@ static int make_loop(struct node *node, char *sentence, size_t bytes)
     configure_links(node, &loop.links);
     if (process->modules)
         loop.register_directory = config->register_path;
-    loop.drive_requests_max =
-        (uint32_t)__builtin_popcount(process->loops) * DRIVE_COMMANDS_PER_LOOP;
+    for (int l = 0; l < config->loops; l++)
+        if (process->loops >> l & 1) /* one more a drive: at the end each is flushed */
+            loop.drive_requests_max += 1u + config->loop[l].drives * (NODE_DRIVE_COMMANDS + 1u);
     node->loop = loop_new(&loop, &node->trace, sentence, bytes);
     return node->loop ? 0 : -1;
 }

@@ -13,6 +13,7 @@
  * first the last ones again
  *   {"verb":"request","part":"L1","text":"..."}         EVENT_REQUEST of a part
  *   {"verb":"stop"}                                     as SIGTERM
+ *   {"verb":"cut","to":"B","how":"silent","ms":500}     for drills: io/links.h, links_cut()
  */
 
 #include "base/trace.h"

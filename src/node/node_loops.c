@@ -13,7 +13,7 @@
 #include "loopswitch/loopswitch.h"
 #include "node/node_state.h"
 
-enum { LIST_BYTES = SLOT_MAX * (CONFIG_PATH + 8) + 1, COMMANDS_MAX = 2048 };
+enum { LIST_BYTES = SLOT_MAX * (CONFIG_PATH + 8) + 1 };
 
 static void state_path(const struct node *node, const struct part *part, const char *suffix,
                        char *out, size_t bytes)
@@ -120,7 +120,8 @@ int node_build_loop(struct node *node, uint8_t number, char *sentence, size_t se
                                      .incarnation = node->incarnation,
                                      .groups = node->config->groups,
                                      .limits = node->config->limits,
-                                     .commands_max = COMMANDS_MAX,
+                                     .commands_max =
+                                         NODE_DRIVE_COMMANDS * node->config->loop[number].drives,
                                      .buffers = loop_buffers(node->loop)};
     char list_path[NODE_PATH_BYTES], list[LIST_BYTES];
     for (int s = 0; s < SLOT_MAX; s++)

@@ -12,7 +12,9 @@
 enum {
     NODE_PART_MAX = MODULE_MAX * (GROUP_MAX + 1) + SWITCH_MAX + LOOP_MAX,
     NODE_LOCAL_MAX = 4 * ACTIONS_MAX, /* messages between parts of one process, at a time */
-    NODE_CLOSED_MAX = 64,
+    NODE_CLOSED_MAX = STREAM_MAX,
+    NODE_DRIVE_COMMANDS =
+        128, /* under way on one drive: a unit's depth, and as many second tries */
     NODE_PATH_BYTES = 512,
 };
 

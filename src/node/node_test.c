@@ -211,6 +211,8 @@ static void bad_requests_are_answered(void **state)
     expect_status("{\"verb\":\"manage\",\"group\":9,\"request\":\"01\"}", "refused");
     expect_status("{\"verb\":\"manage\",\"group\":-1,\"request\":\"01\"}", "refused");
     expect_status("{\"verb\":\"request\",\"part\":\"A9\",\"text\":\"x\"}", "refused");
+    expect_status("{\"verb\":\"cut\"}", "refused");
+    expect_status("{\"verb\":\"cut\",\"to\":\"all\",\"how\":\"silent\",\"ms\":5}", "refused");
     FILE *line = dial();
     for (int i = 0; i < 20000; i++)
         fputc('x', line);

@@ -68,15 +68,13 @@ static bool orders_open(const struct unit *x)
 
 /* The response was lost: it is given again. An unconfirmed read has no data any more: it runs
  * again, in a new order. */
-static void answer_again(struct unit *x, struct queued *q, uint8_t forwarded_by)
+static void answer_again(struct unit *x, struct queued *q, const struct command_message *m,
+                         uint8_t forwarded_by)
 {
     if (!unit_primary(x))
         return;
     answer_forward(x, &q->message.id, forwarded_by, 1);
-    bool data_lost = q->has_body && !q->withdrawn && q->message.kind == COMMAND_SCSI &&
-                     q->status == 0 && q->message.wants_read && q->transferred &&
-                     !q->reply.buffer && !q->dirty && !q->resolved;
-    if (data_lost) {
+    if (m->kind != COMMAND_WITHDRAW && run_data_lost(x, q)) { /* one withdrawn wants no data */
         if ((q->phase != RUN_FINISHED && q->phase != RUN_IDLE) || !orders_open(x))
             return;
         trace_detail(x->trace, "run read %d/%llu again", q->message.id.sender,
@@ -184,7 +182,7 @@ static void receive(struct unit *x, const struct message *message, uint64_t tran
     if (q->place == PLACE_DONE) {
         if (!q->dirty)
             slice_drop(&q->data);
-        answer_again(x, q, forwarded_by);
+        answer_again(x, q, m, forwarded_by);
     } else {
         answer_forward(x, &m->id, forwarded_by, 0);
     }

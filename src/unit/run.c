@@ -9,7 +9,7 @@
  * R1  no byte goes to a drive, and no response to a host, before stream_complete() has passed the
  * gate R2  commands that overlap run in their order R3  what a command changes in the state is
  * RESOLVED, and held by all, before it is applied R4  a response leaves only while
- * amend_may_answer()
+ * amend_may_answer() R5  a read is never answered without its data: run_data_lost()
  */
 #include "unit/state.h"
 
@@ -343,6 +343,21 @@ static void fill_response(const struct unit *x, const struct queued *q, struct m
     else if (q->resolved && q->reply_length)
         out->payload =
             slice_of(buffer_ref(q->resolution.buffer), q->resolution.offset, q->reply_length);
+}
+
+/* What only the primary before us had read. An outcome whose command we never held may be one of
+ * these: its switch sends the command again, and then we know. */
+bool run_data_lost(const struct unit *x, const struct queued *q)
+{
+    if (q->status != 0 || q->transferred == 0 || q->withdrawn || q->resolved || q->dirty ||
+        q->reply.buffer)
+        return false;
+    struct extent extent;
+    if (!q->has_body)
+        return true;
+    scsi_extent(x->scsi, &q->message, &extent);
+    return q->message.kind == COMMAND_SCSI && q->message.wants_read &&
+           extent.class != OVERLAP_WRITE;
 }
 
 /* To its switch, or through a member that reaches the switch; else it waits for the switch to ask

@@ -203,7 +203,8 @@ static void watch_link(struct unit *x, int sender)
     for (int i = 0; silent && i < TABLE_BUCKETS && x->done_count; i++)
         list_each (&x->buckets[i], link, next) {
             struct queued *q = list_member(link, struct queued, hash);
-            if (q->place == PLACE_DONE && q->message.id.sender == sender && !q->confirmed)
+            if (q->place == PLACE_DONE && q->message.id.sender == sender && !q->confirmed &&
+                !run_data_lost(x, q)) /* R5: it is run again when the switch asks */
                 run_respond(x, q);
         }
 }

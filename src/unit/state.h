@@ -423,6 +423,7 @@ void run_io(struct unit *x, struct queued *q, enum array_op op, struct slice dat
 void run_finish(struct unit *x, struct queued *q); /* outcome is set: answer, DONE */
 void run_outcome(struct queued *q, uint8_t status, const struct scsi_plan *plan);
 void run_respond(struct unit *x, struct queued *q);
+bool run_data_lost(const struct unit *x, const struct queued *q);
 void run_carried(struct unit *x, uint64_t cookie, bool failed);
 void run_stored(struct unit *x, uint64_t cookie, bool failed);
 void run_stop(struct unit *x); /* no longer primary: forget what was being done */

@@ -195,3 +195,26 @@ void story_links_flap(struct story *s)
     }
     story_assert(s, last && last->status == 0);
 }
+
+/* Its DONE has come to the secondary and its answer, with the data, to nobody. The secondary takes
+ * over while the switch stands still: it holds an outcome, not the data, and must not answer a read
+ * by that. */
+void story_read_is_never_answered_without_its_data(struct story *s)
+{
+    struct op *w = story_write(s, 0, 64, 8, 0);
+    story_read(s, 0, 64, 8, 0); /* what was done before is confirmed */
+    story_run(s, MS(300));
+    story_mark(s);
+    story_lose(s, "A", "IS1", MESSAGE_RESPONSE);
+    struct op *r = story_send_read(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "B1 > done *"), MS(100));
+    story_pause(s, "IS1");
+    story_crash(s, "A");
+    story_until(s, story_primary(s, "B1"), MS(2000));
+    story_run(s, MS(220)); /* the switch is silent: what it may have lost is said again */
+    story_resume(s, "IS1");
+    story_until(s, r->state != OP_STATE_WAITING, MS(5000));
+    if (r->state == OP_STATE_ANSWERED && r->status == 0)
+        story_assert(s, r->in_length == 8 * BLOCK_BYTES);
+    story_assert(s, story_stamp(s, 0, 64, 0) == w->stamp);
+}

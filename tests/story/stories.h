@@ -54,6 +54,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(switch_wakes_in_a_dead_session, plain)                     \
     X(secondary_never_answers_ready, plain)                      \
     X(primary_never_sends_ready, plain)                          \
+    X(read_is_never_answered_without_its_data, plain)            \
     X(processing_limit, short_processing)                        \
     X(slow_drive_is_no_dead_controller, short_processing)        \
     X(late_unit_listens_first, plain)                            \
