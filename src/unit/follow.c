@@ -7,7 +7,7 @@
 void follow_begin(struct unit *x)
 {
     snapshot_drop(x);
-    x->applied = x->held = 0;
+    x->applied = x->held = x->acked = x->unacked_since_ns = 0;
     x->stream_synced = false;
     x->epoch_began_ns = x->now_ns;
     x->primary_progress_ns = x->now_ns;
@@ -30,7 +30,7 @@ static void apply_ready(struct unit *x, const struct entry *entry, uint64_t inde
     struct queued *q = table_find(x, &entry->id);
     if (!q)
         q = table_make(x, &entry->id);
-    if (q->place == PLACE_DONE && !q->data.buffer &&
+    if (q->place == PLACE_DONE && !q->data.buffer && !mutant(MUTANT_CLEAN_DATA_THOUGHT_HELD) &&
         (q->message.kind != COMMAND_SCSI || q->message.wants_write))
         q->has_body = false; /* done with us, not with who leads now: its data is needed again */
     q->order = entry->order;
@@ -72,7 +72,8 @@ static void apply_resolved(struct unit *x, const struct entry *entry)
     q->resolved = true;
     q->applied = entry->applied;
     trace_detail(x->trace, "resolved %llu", (unsigned long long)q->order);
-    effects_apply(x, q);
+    if (!mutant(MUTANT_EFFECT_NOT_FOLLOWED))
+        effects_apply(x, q);
 }
 
 static void apply_done(struct unit *x, const struct entry *entry, uint64_t index)
@@ -120,7 +121,9 @@ static void apply_clean(struct unit *x, struct queued *q)
 
 static void apply_epoch(struct unit *x, const struct entry *entry)
 {
-    if (entry->record.epoch < x->record.epoch || entry->record.generation < x->record.generation)
+    bool older =
+        entry->record.epoch < x->record.epoch || entry->record.generation < x->record.generation;
+    if (older && !mutant(MUTANT_OLDER_RECORD_TAKEN))
         return;
     bool joined =
         x->state == UNIT_STATE_JOINING && members_find(&entry->record.in_sync, x->self) >= 0;
@@ -166,11 +169,18 @@ void follow_apply(struct unit *x, const struct entry *entry, uint64_t index)
     }
 }
 
+static bool follows(const struct unit *x)
+{
+    bool stopped = x->state == UNIT_STATE_STOPPED || x->state == UNIT_STATE_CLAIMING;
+    return x->state == UNIT_STATE_SECONDARY || x->state == UNIT_STATE_JOINING ||
+           (stopped && mutant(MUTANT_READY_AFTER_STOP));
+}
+
 /* Does this frame come from whoever is primary over us? */
 static bool from_our_primary(const struct unit *x, const struct stream_message *m)
 {
-    return (x->state == UNIT_STATE_SECONDARY || x->state == UNIT_STATE_JOINING) &&
-           member_same(m->primary, x->record.primary) && m->epoch >= x->record.epoch;
+    bool ours = member_same(m->primary, x->record.primary) && m->epoch >= x->record.epoch;
+    return follows(x) && (ours || mutant(MUTANT_STREAM_OF_ANOTHER));
 }
 
 static void take_snapshot(struct unit *x, const struct message *message)
@@ -188,11 +198,21 @@ static void take_snapshot(struct unit *x, const struct message *message)
     sessions_announce(x);
 }
 
+/* ACK: every member holds it up to here. It comes on every frame of the sequence and every signal.
+ */
+void follow_acked(struct unit *x, uint64_t acked)
+{
+    if (acked <= x->acked)
+        return;
+    x->acked = acked;
+    x->unacked_since_ns = x->held > acked ? x->now_ns : 0;
+}
+
 void follow_stream(struct unit *x, const struct message *message)
 {
     const struct stream_message *m = &message->stream;
     if (m->epoch > x->record.epoch && !member_same(m->primary, x->record.primary) &&
-        control_idle(x) && x->state != UNIT_STATE_OUT)
+        control_idle(x) && x->state != UNIT_STATE_OUT && !mutant(MUTANT_HIGHER_EPOCH_IGNORED))
         control_read(x); /* another reign: the record says whose */
     if (m->first == 0) {
         take_snapshot(x, message);
@@ -200,9 +220,8 @@ void follow_stream(struct unit *x, const struct message *message)
     }
     if (!from_our_primary(x, m) || !x->stream_synced)
         return;
-    if (m->acked > x->acked)
-        x->acked = m->acked;
-    if (m->first > x->applied + 1)
+    follow_acked(x, m->acked);
+    if (m->first > x->applied + 1 && !mutant(MUTANT_STREAM_GAP_TAKEN))
         return; /* a gap: our report on the next link makes it whole */
     struct cursor c = cursor_read(slice_bytes(message->payload), message->payload.length);
     struct entry entry;
@@ -213,7 +232,7 @@ void follow_stream(struct unit *x, const struct message *message)
             unit_go_out(x, "its primary's sequence makes no sense");
             return;
         }
-        if (index <= x->applied)
+        if (index <= x->applied && !mutant(MUTANT_STREAM_REPEATED))
             continue;
         x->applied = index;
         follow_apply(x, &entry, index);
@@ -227,7 +246,7 @@ void follow_advance(struct unit *x)
     list_each (&x->missing, link, next) {
         struct queued *q = list_member(link, struct queued, run_link);
         if (!q->has_body) {
-            if (q->gate <= held)
+            if (q->gate <= held && !mutant(MUTANT_READY_WITHOUT_DATA))
                 held = q->gate - 1;
             continue;
         }
@@ -236,7 +255,7 @@ void follow_advance(struct unit *x)
             mirror_add(x, q);
     }
     x->held = held;
-    x->held_wanted = x->state == UNIT_STATE_SECONDARY || x->state == UNIT_STATE_JOINING;
+    x->held_wanted = follows(x);
 }
 
 void follow_report(struct unit *x)
@@ -244,9 +263,10 @@ void follow_report(struct unit *x)
     x->held_wanted = false;
     x->reported_ns = x->now_ns;
     uint8_t primary = x->record.primary.module;
-    if ((x->state != UNIT_STATE_SECONDARY && x->state != UNIT_STATE_JOINING) ||
-        primary >= MODULE_MAX || !x->peer[primary].linked)
+    if (!follows(x) || primary >= MODULE_MAX || !x->peer[primary].linked)
         return;
+    if (x->stream_synced && x->held > x->acked && x->unacked_since_ns == 0)
+        x->unacked_since_ns = x->now_ns;
     struct message *out = unit_send(x, MESSAGE_HELD, port_unit(primary, x->config.group));
     out->held =
         (struct held_message){x->config.group, x->record.epoch, x->self,
@@ -272,7 +292,7 @@ static void fetch_missing(struct unit *x)
     list_each (&x->missing, link, next) {
         struct queued *q = list_member(link, struct queued, run_link);
         uint64_t since = q->fetched_ns ? q->fetched_ns + MS(50) : q->ordered_ns + MS(5);
-        if (x->now_ns < since || actions_room(x->actions) < 256)
+        if (x->now_ns < since || actions_room(x->actions) < 256 || mutant(MUTANT_FETCH_OFF))
             continue;
         q->fetched_ns = x->now_ns;
         struct message *out = unit_send(x, MESSAGE_FETCH, port_unit(source, x->config.group));
@@ -288,7 +308,9 @@ static uint64_t latest(uint64_t a, uint64_t b)
 /* The primary gives no READY for what we hold and forwarded. */
 static bool handshake_over(const struct unit *x)
 {
-    if (!x->stream_synced) /* READY may be in what has not come yet; the primary's limit decides */
+    if (!x->stream_synced ||
+        mutant(MUTANT_HANDSHAKE_LIMIT_OFF)) /* READY may be in what has not come yet; the primary's
+                                               limit decides */
         return false;
     list_each (&x->waiting, link, next) {
         const struct queued *q = list_member(link, struct queued, place_link);
@@ -299,12 +321,22 @@ static bool handshake_over(const struct unit *x)
     return false;
 }
 
+/* We have said READY, and the handshake does not end: the primary hears some member no more, and
+ * does not go on without it. It waits for one that joins for ten ready limits. */
+static bool acknowledge_over(const struct unit *x)
+{
+    uint64_t since = latest(x->unacked_since_ns, x->epoch_began_ns);
+    return x->unacked_since_ns && x->ordered_count &&
+           x->now_ns - since > x->limits.handshake_ns + 10 * x->limits.ready_ns;
+}
+
 /* It gave READY, but nothing is done, and it says neither that it goes on nor for which drive it
  * waits. */
 static bool processing_over(struct unit *x)
 {
     const struct signal_message *signal = &x->peer[x->record.primary.module].signal;
-    if (signal->progress != x->primary_progress || signal->waiting_drive != 0xFF ||
+    if (signal->progress != x->primary_progress ||
+        (signal->waiting_drive != 0xFF && !mutant(MUTANT_SLOW_DRIVE_SUSPECTED)) ||
         x->ordered_count == 0) {
         x->primary_progress = signal->progress;
         x->primary_progress_ns = x->now_ns;
@@ -318,13 +350,15 @@ static bool processing_over(struct unit *x)
 void follow_tick(struct unit *x)
 {
     fetch_missing(x);
-    if (x->now_ns - x->reported_ns > MS(50) && /* also when a report was lost, or came too early */
-        (x->state == UNIT_STATE_SECONDARY || x->state == UNIT_STATE_JOINING))
+    if (x->now_ns - x->reported_ns > MS(50) &&
+        follows(x)) /* a report was lost, or came too early */
         x->held_wanted = true;
     if (x->state != UNIT_STATE_SECONDARY || !suspect_allowed(x))
         return;
     if (handshake_over(x))
         suspect_primary(x, "handshake");
-    else if (processing_over(x))
+    else if (acknowledge_over(x) && !mutant(MUTANT_ACKNOWLEDGE_LIMIT_OFF))
+        suspect_primary(x, "acknowledge");
+    else if (processing_over(x) && !mutant(MUTANT_PROCESSING_LIMIT_OFF))
         suspect_primary(x, "processing");
 }

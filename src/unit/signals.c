@@ -71,7 +71,7 @@ static void measure(struct unit *x, struct offset *offset, const struct signal_m
 /* How long a frame was on its way, as far as the clocks can tell. */
 uint64_t signals_age(const struct offset *offset, uint64_t now_ns, uint64_t sent_ns)
 {
-    if (!offset->known)
+    if (!offset->known || mutant(MUTANT_TRANSIT_NOT_COUNTED))
         return 0;
     int64_t age = (int64_t)(now_ns - sent_ns) - offset->ns;
     return age > 0 ? (uint64_t)age : 0;
@@ -83,8 +83,11 @@ static void from_unit(struct unit *x, uint8_t m, const struct signal_message *s)
     p->signal = *s;
     p->signal_ns = x->now_ns;
     measure(x, &x->offset_peer[m], s);
-    if (s->epoch > x->record.epoch && x->record_known && x->state != UNIT_STATE_OUT &&
-        x->state != UNIT_STATE_READING && control_idle(x))
+    if (x->state == UNIT_STATE_SECONDARY && x->stream_synced && s->epoch == x->record.epoch &&
+        member_same(s->member, x->record.primary))
+        follow_acked(x, s->acked);
+    if (s->epoch > x->record.epoch && !mutant(MUTANT_HIGHER_EPOCH_IGNORED) && x->record_known &&
+        x->state != UNIT_STATE_OUT && x->state != UNIT_STATE_READING && control_idle(x))
         control_read(x);
 }
 

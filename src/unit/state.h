@@ -7,6 +7,7 @@
 #include "array/manage.h"
 #include "base/list.h"
 #include "base/must.h"
+#include "base/mutant.h"
 #include "unit/entry.h"
 #include "unit/unit.h"
 
@@ -249,7 +250,8 @@ struct unit {
     uint64_t reported_ns;
     struct slice snapshot[SNAPSHOT_PARTS_MAX];
     uint32_t snapshot_parts;
-    uint64_t acked;
+    uint64_t acked;            /* the primary has said ACK up to here */
+    uint64_t unacked_since_ns; /* we hold more than that since, or it last grew; 0: no more */
 
     /* primary side */
     struct follower follower[MODULE_MAX];
@@ -396,6 +398,7 @@ void snapshot_drop(struct unit *x);
 /* ---- follow.c: a member's side of the stream ---- */
 void follow_begin(struct unit *x); /* a record names us in sync, another is primary */
 void follow_stream(struct unit *x, const struct message *message);
+void follow_acked(struct unit *x, uint64_t acked);
 void follow_fetched(struct unit *x, const struct message *message);
 void follow_report(struct unit *x);  /* HELD, now */
 void follow_advance(struct unit *x); /* a body has come: what is held may have grown */

@@ -218,3 +218,18 @@ void story_read_is_never_answered_without_its_data(struct story *s)
         story_assert(s, r->in_length == 8 * BLOCK_BYTES);
     story_assert(s, story_stamp(s, 0, 64, 0) == w->stamp);
 }
+
+/* The primary hears no READY any more and cannot reach the register to go on without its secondary,
+ * which hears it very well. No ACK comes, so the secondary takes over, long before the processing
+ * limit. */
+void story_primary_never_acknowledges(struct story *s)
+{
+    story_lose(s, "B", "A", MESSAGE_HELD);
+    story_reach_register(s, "A", CELL_UNREACHED);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_good(s, w, MS(3500));
+    story_expect(s, "B1 > ready *: held\n"
+                    "B1 > suspects A1: acknowledge -> stops answering ready in epoch *\n"
+                    "B1 > adopt 1 commands* -> serve\n"
+                    "B1 > done *: status 00*\n");
+}

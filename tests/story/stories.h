@@ -55,6 +55,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(secondary_never_answers_ready, plain)                      \
     X(primary_never_sends_ready, plain)                          \
     X(read_is_never_answered_without_its_data, plain)            \
+    X(primary_never_acknowledges, plain)                         \
     X(processing_limit, short_processing)                        \
     X(slow_drive_is_no_dead_controller, short_processing)        \
     X(late_unit_listens_first, plain)                            \
@@ -96,5 +97,16 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
 #define DECLARE(name, options) void story_##name(struct story *s);
 STORIES(DECLARE)
 #undef DECLARE
+
+struct tale {
+    const char *name;
+    void (*options)(struct site_options *o);
+    void (*tell)(struct story *s);
+};
+extern const struct tale tales[];
+extern const int tales_count;
+
+/* The array of that tale, in sync. print 1: each line as it comes; 2: every message too. */
+void tale_begin(const struct tale *tale, struct story *s, uint64_t seed, int print);
 
 #endif
