@@ -18,6 +18,7 @@ struct operation {
     struct record record; /* SWAP: the new one; later the answer */
     uint8_t group;
     enum register_result result;
+    enum cell_reach reach; /* cell_next */
     bool living_in_sync[2 * MODULE_MAX], living_previous[2 * MODULE_MAX];
 };
 
@@ -36,6 +37,7 @@ struct cells {
     enum cell_reach reach[WORLD_PROCESSES];
     uint64_t more_ns[WORLD_PROCESSES];
     uint64_t last_ns[WORLD_PROCESSES]; /* a process's operations take effect in their order */
+    enum cell_reach next;
     struct operation operation[OPERATIONS];
 };
 
@@ -78,6 +80,11 @@ void cell_reach(struct world *world, int process, enum cell_reach reach)
     world_cells(world)->reach[process] = reach;
 }
 
+void cell_next(struct world *world, enum cell_reach reach)
+{
+    world_cells(world)->next = reach;
+}
+
 void cell_slow(struct world *world, int process, uint64_t more_ns)
 {
     world_cells(world)->more_ns[process] = more_ns;
@@ -115,6 +122,10 @@ void cells_act(struct cells *cells, struct part *part, const struct action *acti
         o->group =
             action->kind == ACTION_REGISTER_SWAP ? action->reg.record.group : action->reg.group;
         must(o->group < GROUP_MAX);
+        if (action->kind != ACTION_REGISTER_LIVE) {
+            o->reach = cells->next;
+            cells->next = CELL_REACHED;
+        }
         schedule(cells, o);
         return;
     }
@@ -205,6 +216,10 @@ void cells_happened(struct cells *cells, uint64_t what)
         return;
     }
     enum cell_reach reach = cells->reach[o->process];
+    if (reach == CELL_REACHED)
+        reach = o->reach;
+    if (reach == CELL_FLAKY)
+        reach = (enum cell_reach)random_below(world_random(cells->world), CELL_FLAKY);
     o->result = REGISTER_UNKNOWN;
     if (o->kind == ACTION_REGISTER_LIVE)
         live(cells, o);

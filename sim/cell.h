@@ -29,8 +29,11 @@ enum cell_reach {
     CELL_REACHED,
     CELL_UNREACHED, /* nothing takes effect; every answer is UNKNOWN, after a while */
     CELL_DEAF,      /* it takes effect, but the answer is UNKNOWN */
+    CELL_FLAKY,     /* each operation goes one of these ways */
 };
 void cell_reach(struct world *world, int process, enum cell_reach reach);
+/* The next operation that is asked goes so, whoever asks; a LIVE is not one. */
+void cell_next(struct world *world, enum cell_reach reach);
 /* From now on each operation of that process takes so much longer. */
 void cell_slow(struct world *world, int process, uint64_t more_ns);
 

@@ -99,6 +99,12 @@ static uint64_t mixed(uint64_t stamp, uint64_t lba, uint64_t i)
 
 void op_stamp_block(uint8_t *block, uint64_t stamp, uint64_t lba)
 {
+    if (stamp == STAMP_ZERO) {
+        memset(block, 0, BLOCK_BYTES);
+        return;
+    }
+    if (stamp & STAMP_FILL)
+        lba = (uint64_t)STAMP_ANY_LBA;
     memcpy(block, stamp_magic, 8);
     be64_put(block + 8, stamp);
     be64_put(block + 16, lba);
@@ -138,6 +144,7 @@ static struct op *op_new(struct clients *clients, enum op_kind kind, uint32_t ou
     op->out = out_length ? calloc(1, out_length) : NULL;
     op->in_room = in_room;
     op->in = in_room ? calloc(1, in_room) : NULL;
+    op->not_after_ns = UINT64_MAX;
     return op;
 }
 
@@ -169,19 +176,72 @@ struct op *op_write(struct clients *clients, uint64_t lba, uint32_t blocks, bool
     return op;
 }
 
+static void put_stamps(uint8_t *out, uint64_t lba, uint32_t blocks, const uint64_t *stamps)
+{
+    for (uint32_t i = 0; i < blocks; i++)
+        op_stamp_block(out + i * BLOCK_BYTES, stamps[i], lba + i);
+}
+
+struct op *op_compare_write_blocks(struct clients *clients, uint64_t lba, uint32_t blocks,
+                                   const uint64_t *expected_stamps)
+{
+    struct op *op = op_new(clients, OP_COMPARE_WRITE, 2 * blocks * BLOCK_BYTES, 0);
+    must(blocks <= UINT8_MAX);
+    cdb_16(op, 0x89, lba, 0);
+    op->cdb[13] = (uint8_t)blocks;
+    op->blocks = blocks;
+    op->stamp = ++clients->stamps;
+    put_stamps(op->out, lba, blocks, expected_stamps);
+    for (uint32_t i = 0; i < blocks; i++)
+        op_stamp_block(op->out + (blocks + i) * BLOCK_BYTES, op->stamp, lba + i);
+    return op;
+}
+
 struct op *op_compare_write(struct clients *clients, uint64_t lba, uint64_t expected_stamp)
 {
-    struct op *op = op_new(clients, OP_COMPARE_WRITE, 2 * BLOCK_BYTES, 0);
-    op->cdb[0] = 0x89;
-    be64_put(op->cdb + 2, lba);
-    op->cdb[13] = 1;
-    op->lba = lba;
-    op->blocks = 1;
-    op->expected = expected_stamp;
-    op->stamp = ++clients->stamps;
-    if (expected_stamp != STAMP_ZERO)
-        op_stamp_block(op->out, expected_stamp, lba);
-    op_stamp_block(op->out + BLOCK_BYTES, op->stamp, lba);
+    return op_compare_write_blocks(clients, lba, 1, &expected_stamp);
+}
+
+struct op *op_verify(struct clients *clients, uint64_t lba, uint32_t blocks,
+                     const uint64_t *expected_stamps)
+{
+    struct op *op = op_new(clients, OP_VERIFY, blocks * BLOCK_BYTES, 0);
+    cdb_16(op, 0x8F, lba, blocks);
+    op->cdb[1] = 0x02; /* BYTCHK 1 */
+    put_stamps(op->out, lba, blocks, expected_stamps);
+    return op;
+}
+
+enum { UNMAP_HEAD = 8, UNMAP_RANGE = 16 };
+
+static void put_ranges(struct op *op, uint32_t scale)
+{
+    be16_put(op->out, (uint16_t)(op->out_length - 2));
+    be16_put(op->out + 2, (uint16_t)(op->ranges * UNMAP_RANGE));
+    for (uint8_t i = 0; i < op->ranges; i++) {
+        uint8_t *at = op->out + UNMAP_HEAD + i * UNMAP_RANGE;
+        be64_put(at, op->range[i].lba / scale);
+        be32_put(at + 8, op->range[i].blocks / scale);
+    }
+}
+
+struct op *op_unmap(struct clients *clients, const struct op_range *range, uint8_t ranges)
+{
+    must(ranges <= OP_RANGES);
+    struct op *op = op_new(clients, OP_UNMAP, (uint32_t)(UNMAP_HEAD + ranges * UNMAP_RANGE), 0);
+    op->cdb[0] = 0x42;
+    be16_put(op->cdb + 7, (uint16_t)op->out_length);
+    memcpy(op->range, range, ranges * sizeof *range);
+    op->ranges = ranges;
+    put_ranges(op, 1);
+    return op;
+}
+
+struct op *op_zero(struct clients *clients, uint64_t lba, uint32_t blocks)
+{
+    struct op *op = op_new(clients, OP_UNMAP, 0, 0);
+    cdb_16(op, 0x93, lba, blocks);
+    op->cdb[1] = 0x01; /* NDOB */
     return op;
 }
 
@@ -189,8 +249,8 @@ struct op *op_fill(struct clients *clients, uint64_t lba, uint32_t blocks)
 {
     struct op *op = op_new(clients, OP_FILL, BLOCK_BYTES, 0);
     cdb_16(op, 0x93, lba, blocks);
-    op->stamp = ++clients->stamps;
-    op_stamp_block(op->out, op->stamp, (uint64_t)STAMP_ANY_LBA);
+    op->stamp = ++clients->stamps | STAMP_FILL;
+    op_stamp_block(op->out, op->stamp, lba);
     return op;
 }
 
@@ -232,6 +292,34 @@ struct op *op_manage(struct clients *clients, const uint8_t *request, uint32_t l
     memcpy(op->out, request, length);
     op->volume = VOLUME_NONE;
     return op;
+}
+
+/* One block of WRITE SAME becomes one of the larger ones. */
+static void widen_pattern(struct op *op, uint32_t scale)
+{
+    op->out = realloc(op->out, scale * BLOCK_BYTES);
+    must(op->out);
+    for (uint32_t i = 1; i < scale; i++)
+        memcpy(op->out + i * BLOCK_BYTES, op->out, BLOCK_BYTES);
+    op->out_length = scale * BLOCK_BYTES;
+}
+
+void op_scale(struct op *op, uint32_t scale)
+{
+    if (scale == 1 || op->kind == OP_CDB || op->kind == OP_TASK || op->kind == OP_MANAGE)
+        return;
+    must(op->lba % scale == 0 && op->blocks % scale == 0);
+    if (op->cdb[0] == 0x42) {
+        put_ranges(op, scale);
+        return;
+    }
+    be64_put(op->cdb + 2, op->lba / scale);
+    if (op->kind == OP_COMPARE_WRITE)
+        op->cdb[13] = (uint8_t)(op->blocks / scale);
+    else
+        be32_put(op->cdb + 10, op->blocks / scale);
+    if (op->kind == OP_FILL)
+        widen_pattern(op, scale);
 }
 
 void op_begin(struct clients *clients, struct op *op)
@@ -308,8 +396,21 @@ void op_answer(struct clients *clients, struct op *op, uint8_t status, const uin
     end(clients, op, OP_STATE_ANSWERED);
 }
 
+/* The stale limit, and what clocks, links and a busy unit may add to it. */
+#define LATE_NS (MS(100) + MS(60))
+
 void op_lose(struct clients *clients, struct op *op)
 {
+    op->not_after_ns = world_now(clients->world) + LATE_NS;
+    end(clients, op, OP_STATE_LOST);
+}
+
+void op_aborted(struct clients *clients, struct op *op)
+{
+    struct host *iscsi = clients->iscsi[op->host][op->path];
+    if (iscsi)
+        host_forget(iscsi);
+    op->not_after_ns = world_now(clients->world);
     end(clients, op, OP_STATE_LOST);
 }
 

@@ -5,22 +5,22 @@
 
 #include "base/must.h"
 
-enum { OPERATIONS = 4096, BLOCK = 512 };
+enum { OPERATIONS = 4096, BLOCK = 512, CHUNK = 64 << 10, SPARES = 64 };
 
-/* A write that is not flushed. */
+/* What a write that is not flushed has covered. */
 struct unflushed {
-    struct unflushed *next;
+    struct unflushed *older;
     uint64_t offset;
     uint32_t length;
-    uint8_t bytes[];
+    uint8_t before[];
 };
 
 struct disk {
     int process;
     uint64_t bytes;
-    uint8_t *now;     /* what reads see */
-    uint8_t *durable; /* what a power cut leaves for certain */
-    struct unflushed *head, **tail;
+    uint8_t *now;  /* what reads see */
+    bool *touched; /* chunk i has been written: the others are zero */
+    struct unflushed *newest;
     bool hangs, fails_reads, fails_writes, gone;
     uint64_t more_ns;
     uint64_t next_ns; /* disk_delay_next */
@@ -29,6 +29,7 @@ struct disk {
 
 struct operation {
     bool used, store;
+    bool fails;      /* disk_next */
     uint32_t serial; /* tells a slot's operations apart */
     struct part *part;
     uint64_t tag;
@@ -47,6 +48,8 @@ struct disks {
     struct disk at[DRIVE_MAX];
     struct operation operation[OPERATIONS];
     uint32_t free[OPERATIONS], free_count, serial;
+    bool next_fails;
+    uint64_t next_more_ns;
 };
 
 struct disks *disks_new(struct world *world)
@@ -61,20 +64,60 @@ struct disks *disks_new(struct world *world)
 
 static void forget_unflushed(struct disk *d)
 {
-    while (d->head) {
-        struct unflushed *u = d->head;
-        d->head = u->next;
+    while (d->newest) {
+        struct unflushed *u = d->newest;
+        d->newest = u->older;
         free(u);
     }
-    d->tail = &d->head;
+}
+
+/* Memory of drives that are gone, all zero again: a swarm makes thousands of arrays. */
+static struct spare {
+    uint64_t bytes;
+    uint8_t *now;
+    bool *touched;
+} spare[SPARES];
+
+static uint64_t chunks_of(uint64_t bytes)
+{
+    return (bytes + CHUNK - 1) / CHUNK;
+}
+
+static void memory_take(struct disk *d)
+{
+    for (int i = 0; i < SPARES; i++)
+        if (spare[i].now && spare[i].bytes == d->bytes) {
+            d->now = spare[i].now;
+            d->touched = spare[i].touched;
+            spare[i].now = NULL;
+            return;
+        }
+    d->now = calloc(chunks_of(d->bytes), CHUNK);
+    d->touched = calloc(chunks_of(d->bytes), sizeof *d->touched);
+    must(d->now && d->touched);
+}
+
+static void memory_give(struct disk *d)
+{
+    for (int i = 0; d->now && i < SPARES; i++) {
+        if (spare[i].now)
+            continue;
+        for (uint64_t c = 0; c < chunks_of(d->bytes); c++)
+            if (d->touched[c])
+                memset(d->now + c * CHUNK, 0, CHUNK);
+        memset(d->touched, 0, chunks_of(d->bytes) * sizeof *d->touched);
+        spare[i] = (struct spare){d->bytes, d->now, d->touched};
+        return;
+    }
+    free(d->now);
+    free(d->touched);
 }
 
 void disks_free(struct disks *disks)
 {
     for (int i = 0; i < DRIVE_MAX; i++) {
         forget_unflushed(&disks->at[i]);
-        free(disks->at[i].now);
-        free(disks->at[i].durable);
+        memory_give(&disks->at[i]);
     }
     for (int i = 0; i < OPERATIONS; i++)
         if (disks->operation[i].used)
@@ -87,10 +130,7 @@ void disk_add(struct world *world, int process, int number, uint64_t bytes)
     struct disk *d = &world_disks(world)->at[number];
     d->process = process;
     d->bytes = bytes;
-    d->now = calloc(1, bytes);
-    d->durable = calloc(1, bytes);
-    d->tail = &d->head;
-    must(d->now && d->durable);
+    memory_take(d);
 }
 
 static struct disk *disk_of(struct world *world, int number)
@@ -109,38 +149,50 @@ const uint8_t *disk_bytes(struct world *world, int number)
     return disk_of(world, number)->now;
 }
 
+static bool was_touched(const struct disk *d, uint64_t offset, uint32_t length)
+{
+    for (uint64_t c = offset / CHUNK; c * CHUNK < offset + length; c++)
+        if (d->touched[c])
+            return true;
+    return false;
+}
+
+bool disk_touched(struct world *world, int number, uint64_t offset, uint32_t length)
+{
+    struct disk *d = disk_of(world, number);
+    must(offset + length <= d->bytes);
+    return was_touched(d, offset, length);
+}
+
 /* ---- content ---- */
 
-static void make_durable(struct disk *d)
+static void touch(struct disk *d, uint64_t offset, uint32_t length)
 {
-    for (struct unflushed *u = d->head; u; u = u->next)
-        memcpy(d->durable + u->offset, u->bytes, u->length);
-    forget_unflushed(d);
+    for (uint64_t c = offset / CHUNK; c * CHUNK < offset + length; c++)
+        d->touched[c] = true;
 }
 
 static void remember_unflushed(struct disk *d, uint64_t offset, uint32_t length)
 {
     struct unflushed *u = malloc(sizeof *u + length);
     must(u);
-    u->next = NULL;
+    u->older = d->newest;
     u->offset = offset;
     u->length = length;
-    memcpy(u->bytes, d->now + offset, length);
-    *d->tail = u;
-    d->tail = &u->next;
+    memcpy(u->before, d->now + offset, length);
+    d->newest = u;
 }
 
-/* Durable at once; what lies under it in older unflushed writes must never come back. */
+/* Durable at once; what lay under it must never come back. */
 static void force(struct disk *d, uint64_t offset, uint32_t length)
 {
-    memcpy(d->durable + offset, d->now + offset, length);
-    for (struct unflushed *u = d->head; u; u = u->next) {
+    for (struct unflushed *u = d->newest; u; u = u->older) {
         uint64_t first = u->offset > offset ? u->offset : offset;
         uint64_t u_end = u->offset + u->length, end = offset + length;
         if (end > u_end)
             end = u_end;
         if (first < end)
-            memcpy(u->bytes + (first - u->offset), d->now + first, end - first);
+            memcpy(u->before + (first - u->offset), d->now + first, end - first);
     }
 }
 
@@ -148,15 +200,21 @@ static void force(struct disk *d, uint64_t offset, uint32_t length)
 static void change(struct disk *d, const struct operation *o, uint32_t length)
 {
     const uint8_t *bytes = slice_bytes(o->data);
+    if (length == 0 ||
+        (o->op == DRIVE_FILL && !o->data.length && !was_touched(d, o->offset, length)))
+        return;
+    if (!o->fua)
+        remember_unflushed(d, o->offset, length);
+    touch(d, o->offset, length);
     if (o->op == DRIVE_WRITE)
         memcpy(d->now + o->offset, bytes, length);
+    else if (!o->data.length)
+        memset(d->now + o->offset, 0, length);
     else
         for (uint32_t at = 0; at < length; at++)
-            d->now[o->offset + at] = o->data.length ? bytes[at % o->data.length] : 0;
+            d->now[o->offset + at] = bytes[at % o->data.length];
     if (o->fua)
         force(d, o->offset, length);
-    else
-        remember_unflushed(d, o->offset, length);
 }
 
 static bool in_range(const struct disk *d, const struct operation *o)
@@ -172,7 +230,7 @@ static enum drive_status carry_out(struct disks *disks, struct operation *o, str
     if (!in_range(d, o) || (o->op == DRIVE_READ ? d->fails_reads : d->fails_writes))
         return DRIVE_MEDIUM_ERROR;
     if (o->op == DRIVE_FLUSH)
-        make_durable(d);
+        forget_unflushed(d);
     else if (o->op == DRIVE_READ) {
         struct buffer *buffer = buffer_get(world_buffers(disks->world), o->length);
         must(buffer);
@@ -196,7 +254,8 @@ static uint64_t duration(struct disks *disks, const struct operation *o)
 {
     const struct world_config *settings = world_settings(disks->world);
     uint64_t jitter = random_below(world_random(disks->world), settings->disk_jitter_ns + 1);
-    uint64_t ns = settings->disk_delay_ns + jitter;
+    uint64_t ns = settings->disk_delay_ns + jitter + disks->next_more_ns;
+    disks->next_more_ns = 0;
     if (o->store)
         return ns;
     struct disk *d = &disks->at[o->number];
@@ -216,6 +275,8 @@ void disks_act(struct disks *disks, struct part *part, const struct action *acti
     o->used = true;
     o->serial = ++disks->serial;
     o->part = part;
+    o->fails = disks->next_fails;
+    disks->next_fails = false;
     if (action->kind == ACTION_STORE) {
         o->store = true;
         o->tag = action->store.tag;
@@ -246,7 +307,7 @@ static void answer(struct disks *disks, struct operation *o, enum drive_status s
     if (o->store) {
         event->kind = EVENT_STORED;
         event->stored.tag = o->tag;
-        event->stored.ok = true;
+        event->stored.ok = status == DRIVE_OK;
     } else {
         event->kind = EVENT_DRIVE;
         event->drive.tag = o->tag;
@@ -260,25 +321,6 @@ static void store(const struct operation *o)
 {
     o->part->stored_length = o->stored_length;
     memcpy(o->part->stored, o->stored, sizeof o->stored);
-}
-
-void disks_happened(struct disks *disks, uint64_t what)
-{
-    struct operation *o = &disks->operation[(uint32_t)what];
-    if (!o->used || o->serial != what >> 32)
-        return; /* its process has died: disks_process_down has dealt with it */
-    if (!o->store && disks->at[o->number].hangs) {
-        world_schedule(disks->world, world_now(disks->world) + MS(1), HAPPENING_DISK, what);
-        return;
-    }
-    struct slice read = slice_none();
-    enum drive_status status = DRIVE_OK;
-    if (o->store)
-        store(o);
-    else
-        status = carry_out(disks, o, &read);
-    answer(disks, o, status, read);
-    release(disks, o);
 }
 
 /* What was under way happens, does not, or is torn. */
@@ -302,6 +344,28 @@ static void cut_short(struct disks *disks, struct operation *o)
     change(d, o, done * BLOCK);
 }
 
+void disks_happened(struct disks *disks, uint64_t what)
+{
+    struct operation *o = &disks->operation[(uint32_t)what];
+    if (!o->used || o->serial != what >> 32)
+        return; /* its process has died: disks_process_down has dealt with it */
+    if (!o->store && disks->at[o->number].hangs) {
+        world_schedule(disks->world, world_now(disks->world) + MS(1), HAPPENING_DISK, what);
+        return;
+    }
+    struct slice read = slice_none();
+    enum drive_status status = DRIVE_OK;
+    if (o->fails) {
+        cut_short(disks, o);
+        status = DRIVE_MEDIUM_ERROR;
+    } else if (o->store)
+        store(o);
+    else
+        status = carry_out(disks, o, &read);
+    answer(disks, o, status, read);
+    release(disks, o);
+}
+
 void disks_process_down(struct disks *disks, int process)
 {
     for (int i = 0; i < OPERATIONS; i++) {
@@ -313,20 +377,31 @@ void disks_process_down(struct disks *disks, int process)
     }
 }
 
+/* Of each block some state that it had since the last flush stays: from the newest write to the
+ * oldest, each is kept, or what it covered comes back. */
+void disk_power_cut(struct world *world, int number)
+{
+    struct random *random = world_random(world);
+    struct disk *d = disk_of(world, number);
+    uint64_t blocks = d->bytes / BLOCK + 1;
+    uint8_t *decided = calloc(blocks, 1);
+    must(decided);
+    for (struct unflushed *u = d->newest; u; u = u->older)
+        for (uint32_t at = 0; at < u->length; at += BLOCK) {
+            uint8_t *kept = &decided[(u->offset + at) / BLOCK];
+            *kept = *kept || random_chance(random, 50);
+            if (!*kept)
+                memcpy(d->now + u->offset + at, u->before + at, BLOCK);
+        }
+    free(decided);
+    forget_unflushed(d);
+}
+
 void disks_power_cut(struct disks *disks)
 {
-    struct random *random = world_random(disks->world);
-    for (int i = 0; i < DRIVE_MAX; i++) {
-        struct disk *d = &disks->at[i];
-        if (!d->now)
-            continue;
-        for (struct unflushed *u = d->head; u; u = u->next)
-            for (uint32_t at = 0; at < u->length; at += BLOCK)
-                if (random_chance(random, 50))
-                    memcpy(d->durable + u->offset + at, u->bytes + at, BLOCK);
-        forget_unflushed(d);
-        memcpy(d->now, d->durable, d->bytes);
-    }
+    for (int i = 0; i < DRIVE_MAX; i++)
+        if (disks->at[i].now)
+            disk_power_cut(disks->world, i);
 }
 
 /* ---- faults ---- */
@@ -346,6 +421,12 @@ void disk_delay_next(struct world *world, int number, enum drive_op op, uint64_t
 void disk_slow(struct world *world, int number, uint64_t more_ns)
 {
     disk_of(world, number)->more_ns = more_ns;
+}
+
+void disk_next(struct world *world, bool fails, uint64_t more_ns)
+{
+    world_disks(world)->next_fails = fails;
+    world_disks(world)->next_more_ns = more_ns;
 }
 
 void disk_fail(struct world *world, int number, bool reads, bool writes)

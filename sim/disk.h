@@ -24,8 +24,13 @@ void disk_add(struct world *world, int process, int number, uint64_t bytes);
 uint64_t disk_size(struct world *world, int number);
 /* What a read would give now. */
 const uint8_t *disk_bytes(struct world *world, int number);
+/* False: nothing there was ever written, and all of it is zero. */
+bool disk_touched(struct world *world, int number, uint64_t offset, uint32_t length);
 
 /* ---- faults ---- */
+
+/* Loses any subset, by blocks of 512 bytes, of what was written since its last flush. */
+void disk_power_cut(struct world *world, int number);
 
 /* Nothing is answered any more; when it ends, what waits is carried out. */
 void disk_hang(struct world *world, int number, bool hangs);
@@ -34,6 +39,9 @@ void disk_delay_next(struct world *world, int number, enum drive_op op, uint64_t
 void disk_slow(struct world *world, int number, uint64_t more_ns);
 /* Every read, every write fails. */
 void disk_fail(struct world *world, int number, bool reads, bool writes);
+/* The next operation or store that is asked, of whichever drive, takes so much longer, or fails: a
+ * write may then be there in part, a store after all. */
+void disk_next(struct world *world, bool fails, uint64_t more_ns);
 /* Vanished: DRIVE_GONE. */
 void disk_remove(struct world *world, int number, bool gone);
 

@@ -46,6 +46,7 @@ struct guard {
     uint64_t record_epoch[GROUP_MAX], record_generation[GROUP_MAX];
     struct answer answer[ANSWERS];
     struct loop_guard loop[LOOP_MAX];
+    uint32_t cold_starts[GROUP_MAX];
     char violation[SENTENCE];
 };
 
@@ -84,7 +85,7 @@ static void check_record(struct guard *g)
 static void check_unit(struct guard *g, const struct part *part)
 {
     struct unit_status status;
-    unit_describe(kinds_unit(part), &status);
+    unit_standing(kinds_unit(part), &status);
     if (status.state != UNIT_STATE_PRIMARY)
         return;
     struct reign *reign = &g->reign[status.group][status.epoch % REIGNS];
@@ -236,12 +237,24 @@ static void received(void *watcher, struct part *part, const struct message *mes
         check_response(g, &message->response);
 }
 
+static void noticed(void *watcher, struct part *part, const char *text)
+{
+    struct guard *g = watcher;
+    if (part->kind == &kinds_unit_part && strncmp(text, "cold_start", strlen("cold_start")) == 0)
+        g->cold_starts[port_sub(part->port)]++;
+}
+
+uint32_t guard_cold_starts(const struct guard *g, int group)
+{
+    return g->cold_starts[group];
+}
+
 struct guard *guard_new(struct world *world)
 {
     struct guard *g = calloc(1, sizeof *g);
     must(g);
     g->world = world;
-    world_watch(world, &(struct world_watch){g, stepped, sent, received});
+    world_watch(world, &(struct world_watch){g, stepped, sent, received, noticed});
     return g;
 }
 

@@ -14,5 +14,7 @@ struct guard;
 struct guard *guard_new(struct world *world); /* sets world_watch */
 void guard_free(struct guard *guard);
 const char *guard_violation(const struct guard *guard); /* NULL: none */
+/* How often units of that group told people that a cache was lost. */
+uint32_t guard_cold_starts(const struct guard *guard, int group);
 
 #endif

@@ -187,11 +187,16 @@ static void lost(struct host *h)
                        (uint64_t)1 << 32 | (uint64_t)h->config.host << 8 | h->config.path);
 }
 
-static void ended(struct host *h, struct op *op, uint8_t status, const uint8_t *sense,
-                  uint32_t sense_length)
+void host_forget(struct host *h)
 {
     if (h->under_way)
         h->under_way--;
+}
+
+static void ended(struct host *h, struct op *op, uint8_t status, const uint8_t *sense,
+                  uint32_t sense_length)
+{
+    host_forget(h);
     op_answer(h->clients, op, status, sense, sense_length, NULL, op->in_length);
 }
 

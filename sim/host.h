@@ -33,6 +33,8 @@ uint32_t host_stream(const struct host *host); /* for stream_cut, stream_dribble
 /* It goes on sending but answers no ping. */
 void host_mute(struct host *host, bool mute);
 void host_take(struct host *host, struct op *op);
+/* One that was sent ended without an answer. */
+void host_forget(struct host *host);
 void host_alarm(struct host *host);
 uint64_t host_logins(const struct host *host);
 

@@ -15,8 +15,11 @@ struct direction {
     uint64_t last_ns;    /* arrival of the last one */
     uint32_t connection; /* the one that the sending process knows of; 0: none */
     bool cut;
-    uint8_t hold; /* message kind that begins a cut */
-    uint8_t lose; /* message kind that vanishes */
+    uint8_t hold;  /* message kind that begins a cut */
+    uint8_t lose;  /* message kind that vanishes */
+    uint8_t twice; /* message kind whose next frame comes twice */
+    uint32_t behind;
+    struct item *again; /* that frame, to come once more behind so many others */
 };
 
 struct link {
@@ -49,6 +52,9 @@ struct links *links_new(struct world *world)
 
 static void direction_empty(struct direction *d)
 {
+    if (d->again)
+        item_free(d->again);
+    d->again = NULL;
     while (d->head) {
         struct item *item = d->head;
         d->head = item->next;
@@ -125,6 +131,9 @@ static void append_news(struct links *links, struct link *l, int from, uint32_t 
 /* Only a random prefix of what is on its way arrives. */
 static void truncate(struct links *links, struct direction *d)
 {
+    if (d->again)
+        item_free(d->again);
+    d->again = NULL;
     uint64_t count = 0;
     for (struct item *item = d->head; item; item = item->next)
         count += item->kind == ITEM_FRAME;
@@ -226,6 +235,15 @@ void links_taken(struct links *links, int process, const struct item *item)
     way_from(l, process)->connection = item->link.up ? item->link.connection : 0;
 }
 
+static struct item *item_copy(const struct item *item)
+{
+    struct item *copy = item_new(ITEM_FRAME);
+    copy->port = item->port;
+    copy->frame = item->frame;
+    copy->payload = slice_ref(item->payload);
+    return copy;
+}
+
 void links_send(struct links *links, int from, int to, const struct message *message)
 {
     struct slice payload = message->payload;
@@ -251,7 +269,15 @@ void links_send(struct links *links, int from, int to, const struct message *mes
         d->hold = MESSAGE_NONE;
         d->cut = true;
     }
+    if (d->twice && d->twice == message->kind && !d->again) {
+        d->twice = MESSAGE_NONE;
+        d->again = item_copy(item);
+    }
     append(links, l, d, item);
+    if (d->again && d->behind-- == 0) {
+        append(links, l, d, d->again);
+        d->again = NULL;
+    }
 }
 
 static struct link *must_find(struct world *world, int a, int b)
@@ -312,7 +338,7 @@ void link_restore(struct world *world, int a, int b)
         d->head = NULL;
         d->tail = &d->head;
         d->cut = false;
-        d->hold = MESSAGE_NONE;
+        d->hold = d->twice = MESSAGE_NONE;
         d->last_ns = 0;
         while (waiting) {
             struct item *item = waiting;
@@ -326,6 +352,14 @@ void link_restore(struct world *world, int a, int b)
 void link_lose(struct world *world, int a, int b, enum message_kind kind)
 {
     way_from(must_find(world, a, b), a)->lose = (uint8_t)kind;
+}
+
+void link_duplicate(struct world *world, int a, int b, enum message_kind kind, uint32_t behind)
+{
+    struct direction *d = way_from(must_find(world, a, b), a);
+    d->twice = (uint8_t)kind;
+    if (!d->again)
+        d->behind = behind;
 }
 
 void link_slow(struct world *world, int a, int b, uint64_t more_ns)

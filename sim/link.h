@@ -40,6 +40,9 @@ void link_break(struct world *world, int a, int b, bool again);
 void link_restore(struct world *world, int a, int b);
 /* A sick process: frames of that kind from a to b vanish, all others pass. MESSAGE_NONE ends it. */
 void link_lose(struct world *world, int a, int b, enum message_kind kind);
+/* The next frame of that kind from a to b arrives twice, the second time after `behind` others: as
+ * when its sender sends it again, or logs in again, without a word of a loss. */
+void link_duplicate(struct world *world, int a, int b, enum message_kind kind, uint32_t behind);
 /* From now on frames between a and b take so much longer. */
 void link_slow(struct world *world, int a, int b, uint64_t more_ns);
 bool link_exists(struct world *world, int a, int b);

@@ -168,6 +168,129 @@ static void one_compare_and_write_takes_a_value(void **unused)
     table_end(&t);
 }
 
+static struct op *begin_unmap(struct table *t, uint64_t at)
+{
+    struct op_range range = {LBA, 1};
+    return begin(t, op_unmap(t->clients, &range, 1), at);
+}
+
+static void lose(struct table *t, struct op *op, uint64_t not_after_ns)
+{
+    op->state = OP_STATE_LOST;
+    op->not_after_ns = not_after_ns;
+    oracle_ended(t->oracle, op);
+}
+
+static void unmapped_blocks_are_zero(void **unused)
+{
+    (void)unused;
+    struct table t;
+    table_begin(&t);
+    struct op *w = begin_write(&t, 10);
+    end(&t, w, 20, 0);
+    struct op *u = begin_unmap(&t, 30);
+    read_sees(&t, 31, 32, w->stamp);
+    end(&t, u, 40, 0);
+    read_sees(&t, 41, 42, STAMP_ZERO);
+    assert_null(oracle_violation(t.oracle));
+    read_sees(&t, 43, 44, w->stamp);
+    assert_non_null(oracle_violation(t.oracle));
+    table_end(&t);
+}
+
+static void zeroes_that_nothing_explains_are_wrong(void **unused)
+{
+    (void)unused;
+    struct table t;
+    table_begin(&t);
+    struct op *u = begin_unmap(&t, 10);
+    end(&t, u, 20, 0);
+    struct op *w = begin_write(&t, 30);
+    end(&t, w, 40, 0);
+    read_sees(&t, 50, 51, STAMP_ZERO);
+    assert_non_null(oracle_violation(t.oracle));
+    table_end(&t);
+}
+
+static void a_lost_write_does_not_come_after_its_time(void **unused)
+{
+    (void)unused;
+    struct table t;
+    table_begin(&t);
+    struct op *lost = begin_write(&t, 10);
+    lose(&t, lost, 25);
+    struct op *w = begin_write(&t, 30);
+    end(&t, w, 40, 0);
+    read_sees(&t, 41, 42, w->stamp);
+    assert_null(oracle_violation(t.oracle));
+    read_sees(&t, 50, 51, lost->stamp);
+    assert_non_null(oracle_violation(t.oracle));
+    table_end(&t);
+}
+
+static void a_miscompare_needs_a_reason(void **unused)
+{
+    (void)unused;
+    enum { CHECK_CONDITION = 2, MISCOMPARE = 0x0E };
+    struct table t;
+    table_begin(&t);
+    struct op *w = begin_write(&t, 10);
+    end(&t, w, 20, 0);
+    struct op *beside = begin_write(&t, 30);
+    struct op *c = begin(&t, op_compare_write(t.clients, LBA, w->stamp), 31);
+    c->sense_key = MISCOMPARE;
+    end(&t, c, 32, CHECK_CONDITION);
+    assert_null(oracle_violation(t.oracle)); /* the other write may have been there */
+    end(&t, beside, 40, 0);
+    c = begin(&t, op_compare_write(t.clients, LBA, beside->stamp), 50);
+    c->sense_key = MISCOMPARE;
+    end(&t, c, 60, CHECK_CONDITION);
+    assert_non_null(oracle_violation(t.oracle));
+    table_end(&t);
+}
+
+/* Two writes are answered, the first of them with FUA; then every memory is lost. */
+static void lost_after(struct table *t, bool flush, uint64_t sees[2], uint64_t *first,
+                       uint64_t *second)
+{
+    table_begin(t);
+    struct op *a = begin(t, op_write(t->clients, LBA, 1, true), 10);
+    end(t, a, 20, 0);
+    struct op *b = begin_write(t, 30);
+    end(t, b, 40, 0);
+    read_sees(t, 41, 42, b->stamp);
+    if (flush)
+        end(t, begin(t, op_flush(t->clients), 50), 60, 0);
+    oracle_lost(t->oracle, 0, 70);
+    *first = a->stamp;
+    *second = b->stamp;
+    uint64_t stamp[3] = {STAMP_ZERO, *first, *second};
+    for (int i = 0; i < 2; i++)
+        read_sees(t, 80 + 10 * (uint64_t)i, 85 + 10 * (uint64_t)i, stamp[sees[i]]);
+}
+
+static void what_is_durable_survives(void **unused)
+{
+    (void)unused;
+    static const struct {
+        bool flush;
+        uint64_t sees[2]; /* 0: zeroes, 1: the first write, 2: the second */
+        bool right;
+    } cases[] = {
+        {false, {1, 1}, true},  {false, {2, 2}, true},  {false, {0, 0}, false},
+        {false, {1, 2}, false}, {false, {2, 1}, false}, {true, {2, 2}, true},
+        {true, {1, 1}, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct table t;
+        uint64_t first, second, sees[2] = {cases[i].sees[0], cases[i].sees[1]};
+        lost_after(&t, cases[i].flush, sees, &first, &second);
+        if ((oracle_violation(t.oracle) == NULL) != cases[i].right)
+            fail_msg("case %zu", i);
+        table_end(&t);
+    }
+}
+
 /* Honest histories of one register are always accepted. */
 static void random_honest_histories_pass(void **unused)
 {
@@ -220,6 +343,11 @@ int main(void)
         cmocka_unit_test(a_refused_write_is_never_seen),
         cmocka_unit_test(torn_blocks_are_seen),
         cmocka_unit_test(one_compare_and_write_takes_a_value),
+        cmocka_unit_test(unmapped_blocks_are_zero),
+        cmocka_unit_test(zeroes_that_nothing_explains_are_wrong),
+        cmocka_unit_test(a_lost_write_does_not_come_after_its_time),
+        cmocka_unit_test(a_miscompare_needs_a_reason),
+        cmocka_unit_test(what_is_durable_survives),
         cmocka_unit_test(random_honest_histories_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,12 +160,14 @@ static void on_begin(void *context, struct op *op)
 {
     struct site *site = context;
     oracle_begun(site->oracle, op);
+    reservations_begun(site->reservations, op);
 }
 
 static void on_end(void *context, struct op *op)
 {
     struct site *site = context;
     oracle_ended(site->oracle, op);
+    reservations_ended(site->reservations, op);
     if (site->on_end)
         site->on_end(site->on_end_context, op);
 }
@@ -179,6 +181,7 @@ struct site *site_new(const struct site_options *options)
     site->clients = clients_new(site->world);
     site->oracle = oracle_new();
     site->guard = guard_new(site->world);
+    site->reservations = reservations_new();
     clients_on_begin(site->clients, on_begin, site);
     clients_on_end(site->clients, on_end, site);
     for (int l = 0; l < options->loops; l++)
@@ -211,6 +214,7 @@ bool site_free(struct site *site)
             host_free(site->host[h][s]);
     guard_free(site->guard);
     oracle_free(site->oracle);
+    reservations_free(site->reservations);
     clients_free(site->clients);
     free(site);
     return balanced;
@@ -228,7 +232,9 @@ void site_start(struct site *site)
 const char *site_violation(const struct site *site)
 {
     const char *what = guard_violation(site->guard);
-    return what ? what : oracle_violation(site->oracle);
+    if (!what)
+        what = oracle_violation(site->oracle);
+    return what ? what : reservations_violation(site->reservations);
 }
 
 bool site_run(struct site *site, uint64_t for_ns)
@@ -314,6 +320,7 @@ void site_begin(struct site *site, struct op *op, int volume, uint8_t host, uint
     op->group = v->group;
     op->volume = v->volume;
     op->lun = v->lun;
+    op_scale(op, v->scale);
     op->host = host;
     op->path = path;
     op_begin(site->clients, op);
@@ -346,28 +353,45 @@ static void identity(uint8_t *uuid, int group, int kind, int number)
     uuid[15] = (uint8_t)number;
 }
 
-static bool create_pool(struct site *site, uint8_t g)
+static void pool_name(char *name, int g, int p)
+{
+    if (p)
+        snprintf(name, NAME_BYTES, "pool%d%c", g + 1, 'a' + p);
+    else
+        snprintf(name, NAME_BYTES, "pool%d", g + 1);
+}
+
+/* Pool p of a group has every pools-th of the group's slots, on each loop switch. */
+static bool create_pool(struct site *site, uint8_t g, int p)
 {
     const struct site_options *o = &site->options;
-    struct manage_request request = {
-        .verb = MANAGE_POOL_CREATE, .level = o->level, .cache = o->cache};
+    int pools = o->pools ? o->pools : 1;
+    struct manage_request request = {.verb = MANAGE_POOL_CREATE,
+                                     .level = p ? o->pool[p].level : o->level,
+                                     .cache = p ? o->pool[p].cache : o->cache,
+                                     .chunk_bytes = o->chunk_bytes};
     char text[512];
-    snprintf(request.name, sizeof request.name, "pool%d", g + 1);
-    identity(request.uuid, g, 1, 0);
-    for (int d = g; d < o->drives; d += o->groups)
+    pool_name(request.name, g, p);
+    identity(request.uuid, g, 1, p);
+    for (int d = g + p * o->groups; d < o->drives; d += o->groups * pools)
         for (int l = 0; l < o->loops; l++)
             request.drives[request.drive_count++] = (uint8_t)(l * 32 + d);
+    struct site_pool *pool = &site->pool[site->pools++];
+    *pool = (struct site_pool){g, request.level, request.drive_count, {0}};
+    memcpy(pool->drives, request.drives, sizeof pool->drives);
     return site_manage(site, 0, g, &request, text, sizeof text);
 }
 
 static bool create_volume(struct site *site, uint8_t g, int i)
 {
     const struct site_options *o = &site->options;
+    uint32_t scale = o->large_blocks >> site->volumes & 1 ? 8 : 1;
     struct manage_request request = {
-        .verb = MANAGE_VOLUME_CREATE, .bytes = o->volume_bytes, .block_bytes = 512};
+        .verb = MANAGE_VOLUME_CREATE, .bytes = o->volume_bytes, .block_bytes = scale * BLOCK_BYTES};
+    uint8_t pool = (uint8_t)(o->pools ? i % o->pools : 0);
     char text[512];
     snprintf(request.name, sizeof request.name, "v%d%d", g + 1, i);
-    snprintf(request.pool, sizeof request.pool, "pool%d", g + 1);
+    pool_name(request.pool, g, pool);
     identity(request.uuid, g, 2, i);
     if (!site_manage(site, 0, g, &request, text, sizeof text))
         return false;
@@ -376,6 +400,9 @@ static bool create_volume(struct site *site, uint8_t g, int i)
         return false;
     struct site_volume *v = &site->volume[site->volumes];
     v->group = g;
+    v->pool = pool;
+    v->cache = pool ? o->pool[pool].cache : o->cache;
+    v->scale = scale;
     v->volume = (uint16_t)atoi(number + strlen("volume="));
     v->lun = (uint16_t)site->volumes;
     v->blocks = o->volume_bytes / BLOCK_BYTES;
@@ -386,6 +413,8 @@ static bool create_volume(struct site *site, uint8_t g, int i)
     if (!site_manage(site, 0, OWNER_GROUP, &map, text, sizeof text))
         return false;
     oracle_volume(site->oracle, g, v->volume, v->blocks);
+    if (v->cache == CACHE_WRITE_THROUGH)
+        oracle_through(site->oracle, g, v->volume);
     site->volumes++;
     return true;
 }
@@ -409,8 +438,9 @@ bool site_create(struct site *site)
 {
     const struct site_options *o = &site->options;
     for (uint8_t g = 0; g < o->groups; g++) {
-        if (!create_pool(site, g))
-            return false;
+        for (int p = 0; p < (o->pools ? o->pools : 1); p++)
+            if (!create_pool(site, g, p))
+                return false;
         for (int i = 0; i < o->volumes; i++)
             if (!create_volume(site, g, i))
                 return false;
@@ -473,14 +503,36 @@ void site_heal(struct site *site)
         site_seat_drives(site, l);
 }
 
-static bool mirror_pair_equal(const struct site *site, const struct record *record, int a, int b,
-                              uint64_t from, uint64_t to, char *sentence, uint32_t bytes)
+bool site_no_copy(const struct site *site)
 {
+    for (int p = 0; p < site->pools; p++) {
+        const struct site_pool *pool = &site->pool[p];
+        const struct record *record = cell_record(site->world, pool->group);
+        int set = pool->level == RAID_0 ? 1 : pool->level == RAID_10 ? 2 : pool->drive_count;
+        for (int first = 0; first < pool->drive_count; first += set) {
+            bool good = false;
+            for (int i = first; i < first + set && i < pool->drive_count; i++)
+                good |= record->drive_state[pool->drives[i]] == DRIVE_STATE_GOOD;
+            if (!good)
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool mirror_pair_equal(const struct site *site, const struct record *record, int a, int b,
+                              char *sentence, uint32_t bytes)
+{
+    enum { PIECE = 4096 };
     if (record->drive_state[a] != DRIVE_STATE_GOOD || record->drive_state[b] != DRIVE_STATE_GOOD)
         return true;
+    uint64_t end = LAYOUT_DATA + layout_data_bytes(site->options.drive_bytes);
     const uint8_t *x = disk_bytes(site->world, a), *y = disk_bytes(site->world, b);
-    for (uint64_t at = from; at < to; at += BLOCK_BYTES)
-        if (memcmp(x + at, y + at, BLOCK_BYTES) != 0) {
+    for (uint64_t at = LAYOUT_DATA; at < end; at += PIECE)
+        if ((disk_touched(site->world, a, at, PIECE) || disk_touched(site->world, b, at, PIECE)) &&
+            memcmp(x + at, y + at, PIECE) != 0) {
+            while (memcmp(x + at, y + at, BLOCK_BYTES) == 0)
+                at += BLOCK_BYTES;
             snprintf(sentence, bytes, "drives %d and %d differ at byte %llu (stamps %llu, %llu)", a,
                      b, (unsigned long long)at, (unsigned long long)be64_at(x + at + 8),
                      (unsigned long long)be64_at(y + at + 8));
@@ -491,15 +543,65 @@ static bool mirror_pair_equal(const struct site *site, const struct record *reco
 
 bool site_mirrors_equal(const struct site *site, char *sentence, uint32_t bytes)
 {
-    const struct site_options *o = &site->options;
-    uint64_t from = LAYOUT_DATA, to = LAYOUT_DATA + layout_data_bytes(o->drive_bytes);
-    for (int g = 0; g < o->groups && o->level != RAID_0; g++) {
-        const struct record *record = cell_record(site->world, g);
-        for (int d = g; d < o->drives; d += o->groups)
-            for (int l = 0; l + 1 < o->loops; l += o->level == RAID_10 ? 2 : 1)
-                if (!mirror_pair_equal(site, record, l * 32 + d, (l + 1) * 32 + d, from, to,
-                                       sentence, bytes))
-                    return false;
+    for (int p = 0; p < site->pools; p++) {
+        const struct site_pool *pool = &site->pool[p];
+        const struct record *record = cell_record(site->world, pool->group);
+        int step = pool->level == RAID_10 ? 2 : 1;
+        for (int i = 0; pool->level != RAID_0 && i + 1 < pool->drive_count; i += step)
+            if (!mirror_pair_equal(site, record, pool->drives[i], pool->drives[i + 1], sentence,
+                                   bytes))
+                return false;
     }
+    return true;
+}
+
+/* What of a unit's state must be the same in every member: one part of it. False: it is not a
+ * serving one. */
+static bool state_of(const struct site *site, int m, int g, bool pools, uint8_t *out,
+                     uint32_t *length)
+{
+    const struct unit *unit = kinds_unit(site_unit(site, m, g));
+    struct unit_status status;
+    if (!unit)
+        return false;
+    unit_standing(unit, &status);
+    if (status.state != UNIT_STATE_PRIMARY && status.state != UNIT_STATE_SECONDARY)
+        return false;
+    *length = pools ? array_save(unit_array(unit), out, ARRAY_STATE_MAX)
+                    : scsi_save(unit_scsi(unit), out, ARRAY_STATE_MAX);
+    must(*length <= ARRAY_STATE_MAX);
+    return true;
+}
+
+static bool state_equal(const struct site *site, int g, bool pools, char *sentence, uint32_t bytes)
+{
+    static uint8_t first[ARRAY_STATE_MAX], other[ARRAY_STATE_MAX];
+    uint32_t first_length = 0, length, at = 0;
+    int who = -1;
+    for (int m = 0; m < site->options.modules; m++) {
+        if (!state_of(site, m, g, pools, who < 0 ? first : other, &length))
+            continue;
+        if (who < 0) {
+            who = m;
+            first_length = length;
+            continue;
+        }
+        while (at < length && at < first_length && first[at] == other[at])
+            at++;
+        if (at == length && at == first_length)
+            continue;
+        snprintf(sentence, bytes, "%c%d and %c%d hold different state of %s, at byte %u of %u",
+                 'A' + who, g + 1, 'A' + m, g + 1, pools ? "pools" : "hosts", at, first_length);
+        return false;
+    }
+    return true;
+}
+
+bool site_states_equal(const struct site *site, char *sentence, uint32_t bytes)
+{
+    for (int g = 0; g < site->options.groups; g++)
+        for (int pools = 0; pools < 2; pools++)
+            if (!state_equal(site, g, pools, sentence, bytes))
+                return false;
     return true;
 }

@@ -15,7 +15,15 @@
 #include "sim/kinds.h"
 #include "sim/link.h"
 #include "sim/oracle.h"
+#include "sim/reservations.h"
 #include "sim/submitter.h"
+
+enum { SITE_POOLS = 2, SITE_VOLUMES = 16, SITE_HOSTS = 8 };
+
+/* Another pool of each group. */
+struct site_pool_options {
+    uint8_t level, cache; /* enum raid_level, cache_mode */
+};
 
 struct site_options {
     struct world_config world;
@@ -26,19 +34,28 @@ struct site_options {
     uint8_t volumes; /* of each group */
     uint8_t level;   /* enum raid_level */
     uint8_t cache;   /* enum cache_mode */
-    bool standby;    /* module A is preferred in every group */
-    bool iscsi;      /* real interface switches; else submitters */
-    uint8_t hosts;   /* with iscsi: each has a session with each switch */
+    uint8_t pools; /* of each group, 0 is 1: the first has `level` and `cache`; they share drives */
+    struct site_pool_options pool[SITE_POOLS]; /* [0] is not used */
+    uint32_t chunk_bytes;                      /* 0: default */
+    uint16_t large_blocks; /* bit v: the blocks of the site's volume v are of 4096 bytes */
+    bool standby;          /* module A is preferred in every group */
+    bool iscsi;            /* real interface switches; else submitters */
+    uint8_t hosts;         /* with iscsi: each has a session with each switch */
     uint64_t host_retry_ns;
 };
 struct site_options site_options_default(uint64_t seed);
 
-enum { SITE_VOLUMES = 16, SITE_HOSTS = 8 };
-
 struct site_volume {
-    uint8_t group;
+    uint8_t group, pool;
     uint16_t volume, lun;
-    uint64_t blocks;
+    uint64_t blocks; /* of 512 bytes */
+    uint32_t scale;  /* ... so many are one of the volume's */
+    uint8_t cache;
+};
+
+struct site_pool {
+    uint8_t group, level, drive_count;
+    uint8_t drives[DRIVE_MAX]; /* RAID 10 mirrors 2i and 2i+1 */
 };
 
 struct site {
@@ -47,9 +64,12 @@ struct site {
     struct clients *clients;
     struct oracle *oracle;
     struct guard *guard;
+    struct reservations *reservations;
     int module[MODULE_MAX], iswitch[SWITCH_MAX], loop[LOOP_MAX]; /* processes */
     struct site_volume volume[SITE_VOLUMES];
     int volumes;
+    struct site_pool pool[GROUP_MAX * SITE_POOLS];
+    int pools;
     struct host *host[SITE_HOSTS][SWITCH_MAX];
     void (*on_end)(void *context, struct op *op);
     void *on_end_context;
@@ -98,6 +118,12 @@ void site_heal(struct site *site);
 void site_seat_drives(struct site *site, int loop);
 /* Every operation whose host still waits for it has ended. */
 bool site_answered(const struct site *site);
+/* Some data is on no drive that the record calls good: nobody can serve it until a person decides.
+ */
+bool site_no_copy(const struct site *site);
+/* Do all members of each group hold the same state: reservations, pools, LUNs? Else which do not.
+ * For a quiet array only. */
+bool site_states_equal(const struct site *site, char *sentence, uint32_t sentence_bytes);
 /* Do the mirrors of every pool hold the same data (drives that are not good left out)? What differs
  * into `sentence`. For a quiet array only. */
 bool site_mirrors_equal(const struct site *site, char *sentence, uint32_t sentence_bytes);

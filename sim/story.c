@@ -7,7 +7,7 @@
 
 #include "base/must.h"
 
-enum { LAST_LINES = 120, SENTENCE = 600 };
+enum { LAST_LINES = 120, SENTENCE = 600, PATIENCE_MS = 10000 };
 
 static void (*failure_hook)(const char *sentence);
 static struct story *present; /* the one that runs, for a machine's broken promise */
@@ -31,12 +31,13 @@ _Noreturn void story_failed(struct story *s, const char *file, int line, const c
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
+    double now_ms = s->world ? (double)(world_now(s->world) - MS(1000)) / 1e6 : 0;
     snprintf(sentence, sizeof sentence, "story %s, seed %llu, at %.3f ms: %s (%s:%d)", s->name,
-             (unsigned long long)s->seed, (double)(world_now(s->world) - MS(1000)) / 1e6, what,
-             file, line);
+             (unsigned long long)s->seed, now_ms, what, file, line);
     present = NULL;
-    world_print(s->world, LAST_LINES);
-    const char *violation = site_violation(s->site);
+    if (s->world)
+        world_print(s->world, LAST_LINES);
+    const char *violation = s->site ? site_violation(s->site) : NULL;
     if (violation)
         printf("violation: %s\n", violation);
     printf("%s\n", sentence);
@@ -44,6 +45,57 @@ _Noreturn void story_failed(struct story *s, const char *file, int line, const c
     if (failure_hook)
         failure_hook(sentence);
     exit(1);
+}
+
+/* ---- with an anomaly ---- */
+
+static bool softened(const struct story *s)
+{
+    return s->anomaly && anomaly_struck(s->anomaly) && !s->ending;
+}
+
+void story_surprised(struct story *s, const char *file, int line, const char *format, ...)
+{
+    char what[SENTENCE / 2];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    if (!softened(s))
+        story_failed(s, file, line, "%s", what);
+    world_say(s->world, "-- surprise: %s (%s:%d)", what, file, line);
+    s->surprises++;
+}
+
+void story_late(struct story *s, uint64_t *limit, int times, const char *what, const char *file,
+                int line)
+{
+    if (!softened(s))
+        story_failed(s, file, line, "%s: not in time", what);
+    *limit += MS(PATIENCE_MS);
+    if (times == 0)
+        return;
+    world_say(s->world, "-- the story ends early: %s: not in time (%s:%d)", what, file, line);
+    longjmp(s->early, 1);
+}
+
+static bool is_module(const char *process)
+{
+    return process[1] == 0; /* "A" */
+}
+
+/* A process by its name, which is to suffer something. */
+static int victim(struct story *s, const char *name)
+{
+    s->faults++;
+    s->module_faults += is_module(name);
+    return world_process(s->world, name);
+}
+
+static void link_victim(struct story *s, const char *a, const char *b)
+{
+    s->faults++;
+    s->module_faults += is_module(a) || is_module(b);
 }
 
 /* ---- beginning and end ---- */
@@ -92,24 +144,35 @@ void story_leave(struct story *s)
     const char *violation = site_violation(s->site);
     if (violation)
         story_failed(s, __FILE__, __LINE__, "%s", violation);
-    if (!site_free(s->site))
-        printf("story %s: payload was not given back\n", s->name);
+    if (softened(s))
+        return;
+    bool balanced = site_free(s->site);
     s->site = NULL;
+    s->world = NULL;
+    if (!balanced)
+        story_failed(s, __FILE__, __LINE__, "payload was not given back");
     present = NULL;
 }
 
 void story_end(struct story *s)
 {
     char sentence[SENTENCE / 2];
+    uint64_t limit = world_now(s->world) + MS(60000);
     site_heal(s->site);
-    story_until(s, site_settled(s->site) && site_answered(s->site), MS(60000));
+    for (int i = 0; !site_settled(s->site) || !site_answered(s->site); i++) {
+        if (softened(s))
+            longjmp(s->early, 1);
+        if (world_now(s->world) >= limit)
+            story_late(s, &limit, i, "in sync and answered", __FILE__, __LINE__);
+        story_run(s, MS(5)); /* to look is more work than to go on */
+    }
     story_settle_attentions(s);
     read_all(s);
     for (int v = 0; v < s->site->volumes; v++)
         story_flush(s, v, 0);
     story_run(s, MS(500));
     if (!site_mirrors_equal(s->site, sentence, sizeof sentence))
-        story_failed(s, __FILE__, __LINE__, "%s", sentence);
+        story_surprised(s, __FILE__, __LINE__, "%s", sentence);
     story_leave(s);
 }
 
@@ -151,20 +214,22 @@ void story_answered(struct story *s, struct op *op, uint64_t within_ns)
 {
     story_until(s, op->state != OP_STATE_WAITING, within_ns);
     if (op->state != OP_STATE_ANSWERED)
-        story_failed(s, __FILE__, __LINE__, "operation %u: its path died", op->ticket);
+        story_surprised(s, __FILE__, __LINE__, "operation %u: its path died", op->ticket);
 }
 
 void story_good(struct story *s, struct op *op, uint64_t within_ns)
 {
     story_answered(s, op, within_ns);
     if (op->status != 0)
-        story_failed(s, __FILE__, __LINE__, "operation %u: status %02x, sense %x/%02x/%02x",
-                     op->ticket, op->status, op->sense_key, op->asc, op->ascq);
+        story_surprised(s, __FILE__, __LINE__, "operation %u: status %02x, sense %x/%02x/%02x",
+                        op->ticket, op->status, op->sense_key, op->asc, op->ascq);
 }
 
 /* What a host's driver tries again without telling anybody. */
 static bool worth_repeating(const struct op *op)
 {
+    if (op->state != OP_STATE_ANSWERED)
+        return false;
     return op->status == 0x08 || op->status == 0x28 || (op->status == 2 && op->sense_key == 6);
 }
 
@@ -228,42 +293,86 @@ void story_manage(struct story *s, int group, const struct manage_request *reque
 {
     char text[512];
     int module = 0;
-    while (!world_living(s->world, s->site->module[module]) ||
-           world_paused(s->world, s->site->module[module]))
+    while (module + 1 < s->site->options.modules &&
+           (!world_living(s->world, s->site->module[module]) ||
+            world_paused(s->world, s->site->module[module])))
         module++;
     if (!site_manage(s->site, module, (uint8_t)group, request, text, sizeof text))
-        story_failed(s, __FILE__, __LINE__, "management request %d: %s", request->verb, text);
+        story_surprised(s, __FILE__, __LINE__, "management request %d: %s", request->verb, text);
+}
+
+void story_request(struct story *s, const char *unit, const char *text)
+{
+    struct part *part = world_part(s->world, unit);
+    struct event event = {.kind = EVENT_REQUEST, .request.text = text};
+    if (part->machine && !world_paused(s->world, part->process))
+        world_step_part(s->world, part, &event);
+    else
+        story_surprised(s, __FILE__, __LINE__, "%s is asked, and cannot answer", unit);
 }
 
 /* ---- faults ---- */
 
 void story_crash(struct story *s, const char *process)
 {
-    world_crash(s->world, world_process(s->world, process));
+    int p = victim(s, process);
+    if (softened(s)) {
+        anomaly_leave_dead(s->anomaly, p);
+        if (!world_living(s->world, p))
+            return;
+    }
+    world_crash(s->world, p);
 }
 
 void story_restart(struct story *s, const char *process)
 {
-    world_start(s->world, world_process(s->world, process));
+    int p = world_process(s->world, process);
+    if (!softened(s) || !world_living(s->world, p))
+        world_start(s->world, p);
 }
 
 void story_pause(struct story *s, const char *process)
 {
-    world_pause(s->world, world_process(s->world, process));
+    int p = victim(s, process);
+    if (!softened(s) || world_living(s->world, p))
+        world_pause(s->world, p);
 }
 
 void story_resume(struct story *s, const char *process)
 {
-    world_resume(s->world, world_process(s->world, process));
+    int p = world_process(s->world, process);
+    if (!softened(s) || world_paused(s->world, p))
+        world_resume(s->world, p);
+}
+
+void story_power_cut(struct story *s)
+{
+    s->faults++;
+    s->module_faults += s->site->options.modules;
+    world_power_cut(s->world);
+}
+
+void story_hang_drive(struct story *s, int drive, bool hangs)
+{
+    s->faults += hangs;
+    disk_hang(s->world, drive, hangs);
+}
+
+void story_fail_drive(struct story *s, int drive, bool fails)
+{
+    s->faults += fails;
+    disk_fail(s->world, drive, fails, fails);
 }
 
 void story_cut(struct story *s, const char *a, const char *b, enum link_way way)
 {
+    link_victim(s, a, b);
     link_cut(s->world, world_process(s->world, a), world_process(s->world, b), way);
 }
 
 void story_hold(struct story *s, const char *a, const char *b, enum message_kind kind)
 {
+    link_victim(s, a, b);
     link_hold(s->world, world_process(s->world, a), world_process(s->world, b), kind);
 }
 
@@ -274,11 +383,13 @@ bool story_held(struct story *s, const char *a, const char *b)
 
 void story_lose(struct story *s, const char *a, const char *b, enum message_kind kind)
 {
+    link_victim(s, a, b);
     link_lose(s->world, world_process(s->world, a), world_process(s->world, b), kind);
 }
 
 void story_break(struct story *s, const char *a, const char *b)
 {
+    link_victim(s, a, b);
     link_break(s->world, world_process(s->world, a), world_process(s->world, b), false);
 }
 
@@ -289,7 +400,7 @@ void story_restore(struct story *s, const char *a, const char *b)
 
 void story_isolate(struct story *s, const char *process, enum link_way way)
 {
-    int p = world_process(s->world, process);
+    int p = victim(s, process);
     for (int q = 0; q < world_processes(s->world); q++)
         if (q != p && link_exists(s->world, p, q))
             link_cut(s->world, p, q, way);
@@ -305,16 +416,27 @@ void story_rejoin(struct story *s, const char *process)
 
 void story_reach_register(struct story *s, const char *process, enum cell_reach reach)
 {
-    cell_reach(s->world, world_process(s->world, process), reach);
+    cell_reach(s->world, victim(s, process), reach);
 }
 
 /* ---- looking ---- */
 
 struct unit_status story_unit(struct story *s, const char *unit)
 {
-    struct unit_status status;
+    struct unit_status status = {.state = UNIT_STATE_STATES};
     if (!site_describe(s->site, unit[0] - 'A', unit[1] - '1', &status))
-        story_failed(s, __FILE__, __LINE__, "%s is dead", unit);
+        story_surprised(s, __FILE__, __LINE__, "%s is dead", unit);
+    return status;
+}
+
+struct loopswitch_bank_status story_bank(struct story *s, const char *loop, uint8_t group)
+{
+    struct loopswitch_bank_status status = {0};
+    const struct loopswitch *machine = kinds_loopswitch(world_part(s->world, loop));
+    if (machine)
+        loopswitch_bank(machine, group, &status);
+    else
+        story_surprised(s, __FILE__, __LINE__, "%s is dead", loop);
     return status;
 }
 
@@ -379,7 +501,7 @@ void story_expect(struct story *s, const char *trace)
         while (at < world_lines(s->world) && fnmatch(text, world_line(s->world, at)->text, 0) != 0)
             at++;
         if (at == world_lines(s->world))
-            story_failed(s, __FILE__, __LINE__, "the trace lacks, in its place: %s", text);
-        at++;
+            story_surprised(s, __FILE__, __LINE__, "the trace lacks, in its place: %s", text);
+        at += at < world_lines(s->world);
     }
 }

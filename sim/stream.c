@@ -186,6 +186,17 @@ void stream_cut(struct world *world, uint32_t stream, bool cut)
         schedule(streams, s, world_now(world) + world_settings(world)->link_delay_ns, w);
 }
 
+void stream_reset(struct world *world, uint32_t stream)
+{
+    struct stream *s = find(world_streams(world), stream);
+    if (!s || s->host_closed)
+        return;
+    void *host = s->host;
+    const struct stream_ops *ops = s->ops;
+    stream_close(world, stream);
+    ops->closed(host);
+}
+
 void stream_dribble(struct world *world, uint32_t stream, uint64_t every_ns)
 {
     struct stream *s = find(world_streams(world), stream);

@@ -36,6 +36,10 @@ void stream_close(struct world *world, uint32_t stream);
 
 /* Nothing passes either way, and nobody is told, until it ends. */
 void stream_cut(struct world *world, uint32_t stream, bool cut);
+/* The connection is reset: the host learns it at once, the switch when it has read what came
+ * before.
+ */
+void stream_reset(struct world *world, uint32_t stream);
 /* What the host sends arrives one byte each `every_ns`; 0 ends it. */
 void stream_dribble(struct world *world, uint32_t stream, uint64_t every_ns);
 

@@ -2,24 +2,38 @@
 #ifndef SEGUE_SIM_WORKLOAD_H
 #define SEGUE_SIM_WORKLOAD_H
 
-/* Hosts at work, with the habit of multipath: each keeps some commands under way on few blocks, so
- * that they meet; when its path dies or does not answer in the path time it gives the path up and
- * goes on by the next; what a driver repeats by itself (unit attention, BUSY) is repeated. */
+/* Hosts at work, with the habit of multipath: each keeps some commands under way, on few blocks and
+ * where something inside the array ends (a region, a chunk, the volume), so that they meet; when a
+ * path dies or does not answer in the path time the host gives it up and goes on by the next; a
+ * command that takes too long is aborted and begun anew; what a driver repeats by itself (unit
+ * attention, BUSY) is repeated. */
 
 #include "sim/site.h"
 
 struct workload;
 
+enum { WORKLOAD_AREAS = 3 };
+
+/* Where on a volume they work. */
+struct workload_area {
+    uint64_t lba, blocks;
+};
+
 struct workload_config {
     uint64_t seed;
     uint8_t hosts, depth; /* commands under way of each */
-    uint64_t blocks;      /* of each volume, from 0: where they meet */
-    uint32_t length_max;  /* blocks of one command */
-    uint64_t think_ns, path_ns;
+    struct workload_area area[SITE_VOLUMES][WORKLOAD_AREAS];
+    uint32_t length_max; /* blocks of most commands; a few are as long as may be */
+    uint64_t think_ns;
+    uint64_t path_ns;    /* without an answer: the path is given up */
+    uint64_t abort_ns;   /* ... or, if that is shorter, the command is aborted; 0: never */
+    uint64_t repeat_ns;  /* before going on by another path */
+    uint32_t reset_each; /* of so many commands one is a LOGICAL UNIT RESET; 0: none */
+    int reserved;        /* the volume on which they reserve; -1: none */
 };
 
 struct workload_result {
-    uint64_t ended, lost, repeated;
+    uint64_t ended, lost, repeated, aborted;
     uint64_t errors; /* answers that a host's application would see as an I/O error */
     char first_error[128];
     uint64_t longest_ns; /* from the begin of a command to its answer by whichever path */

@@ -7,44 +7,12 @@
 #include "base/must.h"
 #include "sim/cell.h"
 #include "sim/disk.h"
-#include "sim/heap.h"
 #include "sim/link.h"
 #include "sim/stream.h"
+#include "sim/world_state.h"
 #include "wire/frame.h"
 
-enum { TEXT_BYTES = 320, SPIN_MAX = 200000 };
-
-struct process {
-    char name[16];
-    bool living, paused;
-    uint32_t life;
-    int64_t clock_ns; /* ahead of the world's */
-    uint64_t busy_until;
-    struct item *head, **tail;
-};
-
-struct world {
-    struct world_config config;
-    struct random random;
-    uint64_t now_ns;
-    uint64_t spin_ns, spins; /* steps at one moment: a machine that never sleeps is a bug */
-    struct heap heap;
-    struct process process[WORLD_PROCESSES];
-    int processes;
-    struct part part[WORLD_PARTS];
-    int parts;
-    struct actions *actions;
-    struct buffer_pool *buffers;
-    struct links *links;
-    struct cells *cells;
-    struct disks *disks;
-    struct streams *streams;
-    struct world_line *line;
-    uint32_t lines, lines_room;
-    struct world_watch watch;
-    void (*alarm)(void *context, uint64_t what);
-    void *alarm_context;
-};
+enum { SPIN_MAX = 200000 };
 
 struct world_config world_config_default(uint64_t seed)
 {
@@ -117,7 +85,10 @@ int world_add_process(struct world *world, const char *name)
     snprintf(p->name, sizeof p->name, "%s", name);
     p->tail = &p->head;
     if (!world->config.same_clock)
-        p->clock_ns = (int64_t)random_below(&world->random, MS(1000) * 100000);
+        p->clock_ns = random_below(&world->random, MS(1000) * 100000);
+    else
+        p->clock_ns = world->now_ns;
+    p->clock_at = world->now_ns;
     return world->processes++;
 }
 
@@ -137,176 +108,13 @@ struct part *world_add_part(struct world *world, int process, const char *name, 
     part->index = world->parts++;
     part->process = process;
     part->wake_ns = UINT64_MAX;
+    world->process[process].part[world->process[process].parts++] = part;
     return part;
 }
 
 void world_add_link(struct world *world, int a, int b)
 {
     links_add(world->links, a, b);
-}
-
-int world_process(const struct world *world, const char *name)
-{
-    for (int p = 0; p < world->processes; p++)
-        if (strcmp(world->process[p].name, name) == 0)
-            return p;
-    must_failed("a process of that name", __FILE__, __LINE__);
-}
-
-struct part *world_part(struct world *world, const char *name)
-{
-    for (int i = 0; i < world->parts; i++)
-        if (strcmp(world->part[i].name, name) == 0)
-            return &world->part[i];
-    must_failed("a part of that name", __FILE__, __LINE__);
-}
-
-/* A drive's frames go to its loop switch. */
-static port_id served_by(port_id port)
-{
-    return port_kind(port) == PORT_KIND_LOOP ? port_loop(port_index(port)) : port;
-}
-
-struct part *world_part_of_port(struct world *world, port_id port)
-{
-    port = served_by(port);
-    for (int i = 0; i < world->parts; i++)
-        if (world->part[i].port == port)
-            return &world->part[i];
-    return NULL;
-}
-
-struct part *world_part_at(struct world *world, int index)
-{
-    return index >= 0 && index < world->parts ? &world->part[index] : NULL;
-}
-
-const char *world_process_name(const struct world *world, int process)
-{
-    return world->process[process].name;
-}
-
-int world_processes(const struct world *world)
-{
-    return world->processes;
-}
-
-bool world_living(const struct world *world, int process)
-{
-    return world->process[process].living;
-}
-
-bool world_paused(const struct world *world, int process)
-{
-    return world->process[process].paused;
-}
-
-uint32_t world_life(const struct world *world, int process)
-{
-    return world->process[process].life;
-}
-
-uint64_t world_now(const struct world *world)
-{
-    return world->now_ns;
-}
-
-uint64_t world_clock(const struct world *world, int process)
-{
-    return world->now_ns + (uint64_t)world->process[process].clock_ns;
-}
-
-struct random *world_random(struct world *world)
-{
-    return &world->random;
-}
-
-const struct world_config *world_settings(const struct world *world)
-{
-    return &world->config;
-}
-
-struct buffer_pool *world_buffers(struct world *world)
-{
-    return world->buffers;
-}
-
-uint64_t world_held(const struct world *world)
-{
-    return buffer_pool_used(world->buffers);
-}
-
-struct links *world_links(struct world *world)
-{
-    return world->links;
-}
-
-struct cells *world_cells(struct world *world)
-{
-    return world->cells;
-}
-
-struct disks *world_disks(struct world *world)
-{
-    return world->disks;
-}
-
-struct streams *world_streams(struct world *world)
-{
-    return world->streams;
-}
-
-void world_watch(struct world *world, const struct world_watch *watch)
-{
-    world->watch = *watch;
-}
-
-void world_on_alarm(struct world *world, void (*alarm)(void *context, uint64_t what), void *context)
-{
-    world->alarm = alarm;
-    world->alarm_context = context;
-}
-
-/* ---- the story so far ---- */
-
-void world_say(struct world *world, const char *format, ...)
-{
-    if (world->config.trace < TRACE_INFO)
-        return;
-    char text[TEXT_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    if (world->lines == world->lines_room) {
-        world->lines_room = world->lines_room ? 2 * world->lines_room : 4096;
-        world->line = realloc(world->line, world->lines_room * sizeof *world->line);
-        must(world->line);
-    }
-    struct world_line *line = &world->line[world->lines++];
-    line->now_ns = world->now_ns;
-    line->text = strdup(text);
-    must(line->text);
-    if (world->config.print)
-        printf("[%12.3f] %s\n", (double)(world->now_ns - MS(1000)) / 1e6, text);
-}
-
-uint32_t world_lines(const struct world *world)
-{
-    return world->lines;
-}
-
-const struct world_line *world_line(const struct world *world, uint32_t i)
-{
-    return &world->line[i];
-}
-
-void world_print(const struct world *world, uint32_t count)
-{
-    uint32_t first = world->lines > count ? world->lines - count : 0;
-    for (uint32_t i = first; i < world->lines; i++)
-        printf("[%12.3f] %s\n", (double)(world->line[i].now_ns - MS(1000)) / 1e6,
-               world->line[i].text);
 }
 
 /* ---- what is to come ---- */
@@ -334,6 +142,9 @@ static void happen(struct world *world, struct happening h)
         break;
     case HAPPENING_ALARM:
         world->alarm(world->alarm_context, h.what);
+        break;
+    case HAPPENING_TAMPER:
+        world->tamper.happened(world->tamper.context, h.what);
         break;
     }
 }
@@ -411,6 +222,8 @@ static void act(struct world *world, struct part *part, struct action *action)
         break;
     case ACTION_EVENT:
         world_say(world, "%s * %s", part->name, action->notice.text);
+        if (world->watch.noticed)
+            world->watch.noticed(world->watch.watcher, part, action->notice.text);
         break;
     case ACTION_REPLY:
         break;
@@ -421,21 +234,57 @@ static void act(struct world *world, struct part *part, struct action *action)
     }
 }
 
+static void drop_payload(struct action *action)
+{
+    if (action->kind == ACTION_SEND)
+        slice_drop(&action->message.payload);
+    else if (action->kind == ACTION_DRIVE)
+        slice_drop(&action->drive.data);
+    else if (action->kind == ACTION_STREAM_SEND)
+        slice_drop(&action->stream.payload);
+}
+
+static void act_all(struct world *world, struct part *part)
+{
+    for (uint32_t i = 0; i < world->actions->count; i++) {
+        struct action *action = &world->actions->at[i];
+        enum action_fate fate = ACTION_DONE;
+        if (world->tamper.fate && !world->dying)
+            fate = world->tamper.fate(world->tamper.context, part, action);
+        if (world->dying || fate == ACTION_TOO_LATE)
+            drop_payload(action);
+        else
+            act(world, part, action);
+        world->dying |= fate != ACTION_DONE;
+    }
+    world->actions->count = 0;
+}
+
+/* Its process was to die in the middle of a step. */
+static void bury(struct world *world, int process)
+{
+    if (world->dying)
+        world_crash(world, process);
+    world->dying = false;
+}
+
 void world_step_part(struct world *world, struct part *part, struct event *event)
 {
     struct process *p = &world->process[part->process];
     uint32_t life = p->life;
+    if (world->dying)
+        return;
     must(part->machine && world->actions->count == 0);
     event->now_ns = world_clock(world, part->process);
     part->trace.now_ns = event->now_ns;
     part->kind->step(part->machine, event, world->actions);
-    for (uint32_t i = 0; i < world->actions->count; i++)
-        act(world, part, &world->actions->at[i]);
-    world->actions->count = 0;
+    act_all(world, part);
+    if (world->dying)
+        return;
     part->kind->check(part->machine);
     must(p->life == life);
     part->wake_ns = part->kind->wake_ns(part->machine);
-    p->busy_until = world->now_ns + world->config.step_ns;
+    p->busy_until = world->now_ns + world->config.step_ns + p->more_ns;
     if (world->watch.stepped)
         world->watch.stepped(world->watch.watcher, part);
 }
@@ -444,12 +293,12 @@ void world_step_part(struct world *world, struct part *part, struct event *event
 
 static struct part *part_for(struct world *world, int process, port_id port)
 {
-    port = served_by(port);
-    for (int i = 0; i < world->parts; i++) {
-        struct part *part = &world->part[i];
+    port = world_served_by(port);
+    for (int i = 0; i < world->process[process].parts; i++) {
+        struct part *part = world->process[process].part[i];
         bool grouped = port_is_group(port) && port_kind(part->port) == PORT_KIND_UNIT &&
                        port_sub(part->port) == port_sub(port);
-        if (part->process == process && (part->port == port || grouped))
+        if (part->port == port || grouped)
             return part;
     }
     return NULL;
@@ -475,13 +324,14 @@ static void take_frame(struct world *world, struct part *part, struct item *item
 
 static void link_news(struct world *world, int process, int other, bool up, bool gone)
 {
-    for (int i = 0; i < world->parts; i++)
-        for (int j = 0; j < world->parts; j++) {
-            struct part *part = &world->part[i];
-            if (part->process != process || world->part[j].process != other || i == j)
+    const struct process *us = &world->process[process], *they = &world->process[other];
+    for (int i = 0; i < us->parts; i++)
+        for (int j = 0; j < they->parts; j++) {
+            struct part *part = us->part[i];
+            if (part == they->part[j])
                 continue;
             struct event event = {.kind = up ? EVENT_LINK_UP : EVENT_LINK_DOWN};
-            event.link.port = world->part[j].port;
+            event.link.port = they->part[j]->port;
             event.link.gone = gone;
             world_step_part(world, part, &event);
         }
@@ -525,19 +375,15 @@ static uint64_t due(struct world *world, int process, struct part **sleeper)
     *sleeper = NULL;
     if (!p->living || p->paused)
         return UINT64_MAX;
-    uint64_t at = p->head ? world->now_ns : UINT64_MAX;
-    for (int i = 0; i < world->parts && !p->head; i++) {
-        struct part *part = &world->part[i];
-        if (part->process != process || part->wake_ns == UINT64_MAX)
-            continue;
-        uint64_t clock = world_clock(world, process);
-        uint64_t wake =
-            part->wake_ns > clock ? world->now_ns + (part->wake_ns - clock) : world->now_ns;
-        if (wake < at) {
-            at = wake;
-            *sleeper = part;
-        }
-    }
+    if (p->head)
+        return world->now_ns < p->busy_until ? p->busy_until : world->now_ns;
+    for (int i = 0; i < p->parts; i++)
+        if (p->part[i]->wake_ns != UINT64_MAX &&
+            (!*sleeper || p->part[i]->wake_ns < (*sleeper)->wake_ns))
+            *sleeper = p->part[i];
+    if (!*sleeper)
+        return UINT64_MAX;
+    uint64_t at = world_time(world, process, (*sleeper)->wake_ns);
     return at < p->busy_until ? p->busy_until : at;
 }
 
@@ -547,10 +393,9 @@ static void run_process(struct world *world, int process, struct part *sleeper)
     struct process *p = &world->process[process];
     struct item *item = p->head;
     uint64_t clock = world_clock(world, process);
-    for (int i = 0; i < world->parts && !sleeper; i++)
-        if (world->part[i].process == process && world->part[i].wake_ns <= clock &&
-            random_chance(&world->random, 25))
-            sleeper = &world->part[i];
+    for (int i = 0; i < p->parts && !sleeper; i++)
+        if (p->part[i]->wake_ns <= clock && random_chance(&world->random, 25))
+            sleeper = p->part[i];
     if (sleeper) {
         struct event event = {.kind = EVENT_TIME};
         world_step_part(world, sleeper, &event);
@@ -591,6 +436,7 @@ bool world_step(struct world *world, uint64_t until)
         happen(world, heap_take(&world->heap));
     else
         run_process(world, process, sleeper);
+    bury(world, process);
     return true;
 }
 
@@ -629,6 +475,7 @@ void world_start(struct world *world, int process)
         }
     link_news(world, process, process, true, false);
     links_process_up(world->links, process);
+    bury(world, process);
 }
 
 static void empty_inbox(struct process *p)

@@ -111,6 +111,11 @@ bool world_step(struct world *world, uint64_t until);
 void world_run(struct world *world, uint64_t for_ns);
 /* What that process's clock shows. */
 uint64_t world_clock(const struct world *world, int process);
+/* From now on it is so much too fast or, negative, too slow. */
+void world_clock_drift(struct world *world, int process, int32_t parts_per_million);
+void world_clock_jump(struct world *world, int process, uint64_t forward_ns);
+/* From now on each of its steps costs so much more. */
+void world_slow(struct world *world, int process, uint64_t more_ns);
 
 /* ---- for the other files of this room ---- */
 
@@ -132,6 +137,7 @@ enum happening_kind {
     HAPPENING_CELL,
     HAPPENING_STREAM,
     HAPPENING_ALARM, /* of the hosts: world_on_alarm */
+    HAPPENING_TAMPER,
 };
 void world_schedule(struct world *world, uint64_t at_ns, enum happening_kind kind, uint64_t what);
 
@@ -194,7 +200,22 @@ struct world_watch {
     void (*stepped)(void *watcher, struct part *part);
     void (*sent)(void *watcher, struct part *part, const struct message *message);
     void (*received)(void *watcher, struct part *part, const struct message *message);
+    void (*noticed)(void *watcher, struct part *part, const char *text); /* NULL: nobody listens */
 };
 void world_watch(struct world *world, const struct world_watch *watch);
+
+/* Who may have an action go wrong (anomaly.c); set once. `fate` is asked before each is carried
+ * out, `happened` is told of HAPPENING_TAMPER. */
+enum action_fate {
+    ACTION_DONE,
+    ACTION_THE_LAST, /* carried out; then its process dies */
+    ACTION_TOO_LATE, /* its process dies first */
+};
+struct world_tamper {
+    void *context;
+    enum action_fate (*fate)(void *context, const struct part *part, const struct action *action);
+    void (*happened)(void *context, uint64_t what);
+};
+void world_tamper(struct world *world, const struct world_tamper *tamper);
 
 #endif

@@ -122,11 +122,11 @@ void array_halt(struct array *array)
     for (int d = 0; d < DRIVE_MAX; d++) {
         struct drive *drive = &array->drive[d];
         sync_end(array, d);
-        drive->bad = drive->returned = false;
+        drive->bad = drive->returned = drive->slots_known = drive->named = false;
         drive->probe = PROBE_NONE;
     }
     array->phase = PHASE_IDLE;
-    array->quiescing = false;
+    array->quiescing = array->settled = false;
     array->notice_count = 0;
     array->timer_ns = UINT64_MAX;
 }
@@ -155,6 +155,16 @@ void array_epoch(struct array *array, uint64_t epoch)
     array->refused_epoch = 0;
     array->again = array->more = true;
     leg_epoch(array);
+}
+
+void array_settled(struct array *array)
+{
+    if (array->settled)
+        return;
+    array->settled = true;
+    for (int p = 0; p < POOL_MAX; p++)
+        array->pool[p].intent.active = true;
+    array->again = array->more = true;
 }
 
 void array_quiesce(struct array *array)
@@ -190,6 +200,8 @@ static void pool_pump(struct array *array, struct pool *pool)
         part_recheck(array, pool);
     for (uint8_t p = 0; pool->stale > 0 && p < pool->info.drive_count; p++)
         sync_pump(array, pool->info.drives[p]);
+    if (pool->relabel && array->phase == PHASE_RUNNING && pool->born)
+        sync_labels(array, pool);
     intent_pump(array, pool);
     resync_pump(array, pool);
 }
@@ -256,19 +268,24 @@ uint64_t array_wake_ns(const struct array *array)
 
 /* ---- for people ---- */
 
+static void oldest_of(const struct list *legs, uint64_t *oldest, uint8_t *drive)
+{
+    list_each (legs, link, next) {
+        const struct leg *leg = list_member(link, struct leg, link);
+        if (leg->since_ns == 0 || leg->since_ns >= *oldest)
+            continue;
+        *oldest = leg->since_ns;
+        *drive = leg->drive;
+    }
+}
+
 uint8_t array_waiting_drive(const struct array *array)
 {
     uint64_t oldest = UINT64_MAX;
     uint8_t drive = 0xFF;
-    if (array->ios == 0)
-        return drive;
-    for (int i = 0; i < LEG_MAX; i++) {
-        const struct leg *leg = &array->leg[i];
-        if (leg->owner == LEG_FREE || leg->owner == LEG_LINGER || leg->since_ns == 0 ||
-            leg->since_ns >= oldest)
-            continue;
-        oldest = leg->since_ns;
-        drive = leg->drive;
+    for (int d = 0; array->ios > 0 && d < DRIVE_MAX; d++) {
+        oldest_of(&array->drive[d].waiting, &oldest, &drive);
+        oldest_of(&array->drive[d].sent, &oldest, &drive);
     }
     return drive;
 }
@@ -312,9 +329,8 @@ void array_check(const struct array *array)
         for (uint8_t i = 0; i < pool->info.drive_count; i++) {
             const struct drive *drive = &array->drive[pool->info.drives[i]];
             must(drive->pool == p && drive->position == i); /* P1 */
-            must(drive->state != DRIVE_STATE_FAILED ||
-                 (drive->waiting_count + drive->sent_count + drive->lingering_count == 0 ||
-                  drive->probe == PROBE_READING)); /* D1 */
+            must(drive->state != DRIVE_STATE_FAILED || drive->probe == PROBE_READING ||
+                 drive->waiting_count + drive->sent_count == 0); /* D1 */
             must(drive->sync == SYNC_IDLE || drive->state == DRIVE_STATE_STALE);
         }
     }

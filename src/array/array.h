@@ -61,8 +61,15 @@ bool array_effect_text(const uint8_t *effect, uint32_t length, char *out, uint32
 /* Every member, once it is RESOLVED. False: not an effect that we know. */
 bool array_apply(struct array *array, const uint8_t *effect, uint32_t length);
 /* The primary, after array_apply: what the effect asks of drives (assign, zero, superblocks). Ends
- * with ARRAY_NOTICE_CARRIED of that cookie. Carrying out twice is harmless. */
+ * with ARRAY_NOTICE_CARRIED of that cookie. Carrying out twice is harmless: host I/O to what a
+ * volume has gained waits, and no later effect is carried out, until array_carry_end(). */
 void array_carry_out(struct array *array, const uint8_t *effect, uint32_t length, uint64_t cookie);
+/* It will be carried out in this reign: host I/O that must wait for that waits from now on. For
+ * effects of earlier reigns, before any I/O. */
+void array_carry_soon(struct array *array, const uint8_t *effect, uint32_t length);
+/* It will never be carried out again, by whoever leads: its DONE stands in the sequence, before
+ * anything that can come of what may go on now. */
+void array_carry_end(struct array *array, const uint8_t *effect, uint32_t length, uint64_t cookie);
 
 /* ---- drives ---- */
 
@@ -93,6 +100,10 @@ bool array_drive_known(const struct array *array, int drive, struct drive_info *
 void array_begin(struct array *array, uint64_t epoch, bool in_doubt);
 /* The same reign goes on in a new epoch: later drive commands carry it. */
 void array_epoch(struct array *array, uint64_t epoch);
+/* Everything that was unfinished or unclean when the reign began has been written anew: regions
+ * that the maps named at the beginning may be forgotten. Until then they are not, however long that
+ * takes. May be said again. */
+void array_settled(struct array *array);
 /* Drops everything under way; completes nothing (the memory of every io must still be there); late
  * answers are ignored. */
 void array_halt(struct array *array);
@@ -130,12 +141,13 @@ struct array_io *array_next_done(struct array *array);
 
 enum array_notice_kind {
     ARRAY_NOTICE_BEGUN,
-    ARRAY_NOTICE_CARRIED,  /* cookie; failed */
+    ARRAY_NOTICE_CARRIED,  /* cookie; failed. array_carry_end() is waited for */
     ARRAY_NOTICE_STORED,   /* cookie; failed: no drive took it */
     ARRAY_NOTICE_LOADED,   /* array_read_state: array_loaded_state() has it; failed: none found */
     ARRAY_NOTICE_BAD,      /* drive: I/O waits until the record says FAILED */
     ARRAY_NOTICE_RETURNED, /* drive, FAILED in the record, is reached again: fence, then STALE */
-    ARRAY_NOTICE_SYNCED,   /* drive, STALE, has all data again: GOOD */
+    ARRAY_NOTICE_SYNCED,   /* drive, STALE, has all data again: GOOD. These three are said again
+                              while the record does not follow */
     ARRAY_NOTICE_REFUSED,  /* a loop switch holds a fence above our epoch: `epoch` */
     ARRAY_NOTICE_CLEAN,    /* array_quiesce: flushed, maps empty on the drives */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* T1 a slot's header is written only after its blob is durable on that drive, so a header that is
  *    valid has its blob
- * T2 a store goes to the slot that does not hold the newest state, on every drive the same one
+ * T2 a store goes to the slot that does not hold the newest state of that drive
  * T3 STORED is said when every GOOD drive, and every STALE one that is about to be GOOD, has it or
  *    FAILED
  *
@@ -39,6 +39,29 @@ static uint64_t slot_blob(uint8_t slot)
     return LAYOUT_STATE + (uint64_t)slot * LAYOUT_STATE_BYTES;
 }
 
+/* T2 */
+static uint8_t older_slot(const struct drive *drive)
+{
+    return drive->header[0].generation > drive->header[1].generation;
+}
+
+void blob_slot_found(struct array *array, int number)
+{
+    struct drive *drive = &array->drive[number];
+    drive->state_slot = older_slot(drive);
+    list_each (&drive->waiting, link, next) { /* of a store that could not wait for the probe */
+        struct leg *leg = list_member(link, struct leg, link);
+        if (leg->owner == LEG_BLOB && leg->tried_ns == 0)
+            leg->offset = slot_blob(drive->state_slot);
+    }
+}
+
+void blob_copied(struct array *array, int from, int to)
+{
+    memcpy(array->drive[to].header, array->drive[from].header, sizeof array->drive[to].header);
+    array->drive[to].state_slot = array->drive[from].state_slot;
+}
+
 static uint32_t whole_blocks(uint32_t length)
 {
     return (length + LAYOUT_BLOCK - 1) / LAYOUT_BLOCK * LAYOUT_BLOCK;
@@ -57,8 +80,6 @@ static void store_over(struct array *array)
 {
     struct store *store = &array->store;
     bool failed = store->taken == 0;
-    if (!failed)
-        store->slot ^= 1; /* T2 */
     store->active = false;
     store->stamp++;
     slice_drop(&store->blob);
@@ -79,7 +100,8 @@ static void write(struct array *array, int number, bool header)
 {
     const struct store *store = &array->store;
     struct slice data = header ? store->header : store->blob;
-    uint64_t offset = header ? slot_header(store->slot) : slot_blob(store->slot);
+    uint8_t slot = array->drive[number].state_slot;
+    uint64_t offset = header ? slot_header(slot) : slot_blob(slot);
     struct leg *leg =
         leg_new(array, LEG_BLOB, (uint16_t)number, number, DRIVE_WRITE, offset, data.length);
     must(leg);
@@ -106,6 +128,7 @@ static bool prepare(struct array *array)
     struct state_header head = {.generation = store->next_generation,
                                 .length = store->next_length,
                                 .crc = layout_crc(blob->data, store->next_length)};
+    store->generation = store->next_generation;
     layout_put_state_header(header->data, &head);
     store->blob = slice_of(blob, 0, length);
     store->header = slice_of(header, 0, LAYOUT_BLOCK);
@@ -124,11 +147,10 @@ static void store_begin(struct array *array)
     store->cookies_active = store->cookies;
     for (int d = 0; d < DRIVE_MAX; d++)
         if (takes_state(array, d))
-            write(array, d, false);
+            write(array, d, mutant(MUTANT_HEADER_BEFORE_BLOB));
     if (store->legs > 0)
         return;
     store->taken = 1; /* no drives at all: nothing that could forget it */
-    store->slot ^= 1;
     store_over(array);
 }
 
@@ -137,11 +159,15 @@ static void store_leg_ended(struct array *array, const struct leg *leg)
     struct store *store = &array->store;
     must(store->legs > 0);
     store->legs--;
-    bool blob = leg->offset == slot_blob(store->slot);
-    if (leg->end == LEG_OK && blob)
-        write(array, leg->drive, true); /* T1 */
-    else if (leg->end == LEG_OK)
+    struct drive *drive = &array->drive[leg->drive];
+    bool blob = leg->offset >= LAYOUT_STATE;
+    if (leg->end == LEG_OK && blob != mutant(MUTANT_HEADER_BEFORE_BLOB)) {
+        write(array, leg->drive, blob); /* T1 */
+    } else if (leg->end == LEG_OK) {
         store->taken++;
+        drive->header[drive->state_slot].generation = store->generation;
+        drive->state_slot ^= mutant(MUTANT_SLOT_OVERWRITTEN) ? 0 : 1; /* T2 */
+    }
     if (store->legs == 0)
         store_over(array);
 }
@@ -208,7 +234,10 @@ static void load_next(struct array *array)
     for (int d = 0; d < DRIVE_MAX; d++)
         for (int s = 0; s < 2; s++) {
             struct state_header *header = &array->drive[d].header[s];
-            if (header->generation > (best ? best->generation : 0)) {
+            bool newer = header->generation > (best ? best->generation : 0);
+            if (mutant(MUTANT_OLD_STATE_LOADED) && best)
+                newer = header->generation > 0 && header->generation < best->generation;
+            if (newer) {
                 best = header;
                 from = d;
                 slot = s;
@@ -271,22 +300,6 @@ void blob_pump(struct array *array)
     }
     if (array->phase == PHASE_RUNNING && array->store.wanted && !array->store.active)
         store_begin(array);
-}
-
-void blob_begin(struct array *array)
-{
-    uint64_t newest = 0;
-    for (int d = 0; d < DRIVE_MAX; d++) {
-        const struct drive *drive = &array->drive[d];
-        if (drive->pool == POOL_NONE || drive->state != DRIVE_STATE_GOOD ||
-            drive->probe != PROBE_OURS)
-            continue;
-        for (uint8_t s = 0; s < 2; s++)
-            if (drive->header[s].generation > newest) {
-                newest = drive->header[s].generation;
-                array->store.slot = s ^ 1; /* T2 */
-            }
-    }
 }
 
 void blob_forget(struct array *array)

@@ -8,8 +8,10 @@
 
 void blob_pump(struct array *array);
 void blob_leg_ended(struct array *array, struct leg *leg);
-/* Drive work begins: which slot is the older one, by what the probes found. */
-void blob_begin(struct array *array);
+/* Which slot the drive's next state goes to, by what its probe found. */
+void blob_slot_found(struct array *array, int drive);
+/* The state slots of one drive were copied to another. */
+void blob_copied(struct array *array, int from, int to);
 /* Forgets what is under way. */
 void blob_forget(struct array *array);
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* C1 a drive gets its superblock only after its whole data area is zero; a pool is born with them
- * C2 a pool that is born whole is not made again: carrying out twice is harmless
- * C3 no host I/O goes beyond a volume's hold_lba, where zeroes are still to be written
+ * C2 carrying out twice is harmless: a pool that is born is not made again once there are volumes
+ *    in it or all its drives are ours; a drive that is in another pool by now is not wiped; nothing
+ *    is done twice once array_carry_end() was called, and before that nothing later is begun
+ * C3 no host I/O goes beyond a volume's hold_lba, where zeroes are still to be written: from
+ *    array_carry_soon(), or array_carry_out(), to array_carry_end(). So whoever carries it out once
+ *    more finds nothing there but what the caller still holds, and writes anew
  *
- *   pool create:   ASSIGN -> FILL -> LABEL -> FLUSH -> CARRIED
- *   pool delete:   LABEL (wiped) -> FLUSH -> ASSIGN (to nobody) -> CARRIED
- *   volume create, grow: IO (a fill) -> CARRIED         others: CARRIED
+ *   pool create:   ASSIGN -> FILL -> LABEL -> FLUSH -> TOLD
+ *   pool delete:   LABEL (wiped) -> FLUSH -> ASSIGN (to nobody) -> TOLD
+ *   volume create, grow: IO (a fill) -> TOLD         others: TOLD
  */
 #include "array/carry.h"
 
@@ -16,6 +20,77 @@
 #include "base/must.h"
 
 #define ASSIGN_NS MS(20) /* a refused assignment is asked for again */
+
+/* ---- what host I/O waits for ---- */
+
+static void set_hold(struct array *array, uint16_t index)
+{
+    const struct carry *carry = &array->carry;
+    struct volume *volume = &array->volume[index];
+    volume->hold_lba = UINT64_MAX;
+    for (uint32_t i = 0; i < carry->holds; i++) {
+        const struct hold *hold = &carry->hold[i];
+        if (hold->index == index && memcmp(hold->uuid, volume->info.uuid, 16) == 0 &&
+            hold->lba < volume->hold_lba)
+            volume->hold_lba = hold->lba;
+    }
+    array->again = true;
+}
+
+static bool hold_of(const struct effect *effect, struct hold *out)
+{
+    if (effect->nothing || effect->index >= VOLUME_MAX ||
+        (effect->verb != MANAGE_VOLUME_CREATE && effect->verb != MANAGE_VOLUME_GROW))
+        return false;
+    memset(out, 0, sizeof *out);
+    out->index = effect->index;
+    memcpy(out->uuid, effect->uuid, 16);
+    out->lba = effect->verb == MANAGE_VOLUME_GROW ? effect->blocks_before : 0;
+    return true;
+}
+
+static bool hold_same(const struct hold *a, const struct hold *b)
+{
+    return a->index == b->index && a->lba == b->lba && memcmp(a->uuid, b->uuid, 16) == 0;
+}
+
+static void hold_back(struct array *array, const struct effect *effect)
+{
+    struct carry *carry = &array->carry;
+    struct hold hold;
+    if (!hold_of(effect, &hold) || mutant(MUTANT_ZEROES_NOT_AWAITED))
+        return;
+    for (uint32_t i = 0; i < carry->holds; i++)
+        if (hold_same(&carry->hold[i], &hold))
+            return;
+    if (carry->holds == HOLD_MAX) { /* CARRY_PLAN keeps us from it */
+        trace_error(array->trace, "too many changes of volumes at once: one is not held");
+        return;
+    }
+    carry->hold[carry->holds++] = hold;
+    set_hold(array, hold.index);
+}
+
+static void release(struct array *array, const struct effect *effect)
+{
+    struct carry *carry = &array->carry;
+    struct hold hold;
+    if (!hold_of(effect, &hold))
+        return;
+    for (uint32_t i = 0; i < carry->holds; i++)
+        if (hold_same(&carry->hold[i], &hold))
+            carry->hold[i--] = carry->hold[--carry->holds];
+    set_hold(array, hold.index);
+}
+
+void array_carry_soon(struct array *array, const uint8_t *bytes, uint32_t length)
+{
+    struct effect effect;
+    if (effect_decode(bytes, length, &effect))
+        hold_back(array, &effect);
+}
+
+/* ---- beginning and end of each ---- */
 
 void array_carry_out(struct array *array, const uint8_t *bytes, uint32_t length, uint64_t cookie)
 {
@@ -32,44 +107,82 @@ void array_carry_out(struct array *array, const uint8_t *bytes, uint32_t length,
     struct carry_item *item = &carry->item[(carry->first + carry->count++) % CARRY_MAX];
     item->cookie = cookie;
     item->length = length;
+    item->ended = false;
     memcpy(item->effect, bytes, length);
     array->quiescing = false;
-    if (effect.nothing || effect.index >= VOLUME_MAX || !array->volume[effect.index].used)
-        return;
-    struct volume *volume = &array->volume[effect.index]; /* C3 */
-    if (effect.verb == MANAGE_VOLUME_CREATE)
-        volume->hold_lba = 0;
-    else if (effect.verb == MANAGE_VOLUME_GROW && effect.blocks_before < volume->hold_lba)
-        volume->hold_lba = effect.blocks_before;
+    hold_back(array, &effect); /* C3 */
 }
 
-static void over(struct array *array)
+/* The first of the queue is over, for us and for the caller. */
+static void end(struct array *array)
 {
     struct carry *carry = &array->carry;
-    struct carry_item *item = &carry->item[carry->first];
-    struct effect effect;
-    if (effect_decode(item->effect, item->length, &effect) && effect.index < VOLUME_MAX &&
-        (effect.verb == MANAGE_VOLUME_CREATE || effect.verb == MANAGE_VOLUME_GROW))
-        array->volume[effect.index].hold_lba = UINT64_MAX;
-    struct array_notice *notice = array_tell(array, ARRAY_NOTICE_CARRIED);
-    notice->cookie = item->cookie;
-    notice->failed = carry->failed;
-    if (carry->failed)
-        trace_error(array->trace, "a change of pools could not be carried out on the drives");
     carry->first = (carry->first + 1) % CARRY_MAX;
     carry->count--;
     carry->step = CARRY_IDLE;
     array->again = array->look = true;
 }
 
+void array_carry_end(struct array *array, const uint8_t *bytes, uint32_t length, uint64_t cookie)
+{
+    struct carry *carry = &array->carry;
+    struct effect effect;
+    bool again = false;
+    for (uint32_t i = 0; i < carry->count; i++) {
+        struct carry_item *item = &carry->item[(carry->first + i) % CARRY_MAX];
+        bool same = item->length == length && memcmp(item->effect, bytes, length) == 0;
+        if (same && item->cookie == cookie)
+            item->ended = true;
+        else
+            again |= same && !item->ended; /* asked for twice: the other one's end counts */
+    }
+    if (!again && effect_decode(bytes, length, &effect))
+        release(array, &effect);
+    if (carry->count > 0 && carry->step == CARRY_TOLD && carry->item[carry->first].ended)
+        end(array);
+    array->again = array->more = true;
+}
+
+/* Its drive work has ended. */
+static void over(struct array *array)
+{
+    struct carry *carry = &array->carry;
+    struct carry_item *item = &carry->item[carry->first];
+    struct array_notice *notice = array_tell(array, ARRAY_NOTICE_CARRIED);
+    notice->cookie = item->cookie;
+    notice->failed = carry->failed;
+    if (carry->failed)
+        trace_error(array->trace, "a change of pools could not be carried out on the drives");
+    carry->step = CARRY_TOLD;
+    array->again = array->look = true;
+    if (item->ended)
+        end(array);
+}
+
 void carry_forget(struct array *array)
 {
     struct carry *carry = &array->carry;
-    carry->count = carry->legs = 0;
+    carry->count = carry->legs = carry->holds = 0;
     carry->step = CARRY_IDLE;
     carry->io_busy = false;
     for (int v = 0; v < VOLUME_MAX; v++)
         array->volume[v].hold_lba = UINT64_MAX;
+}
+
+void carry_pool_dropped(struct array *array, uint8_t index)
+{
+    struct carry *carry = &array->carry;
+    bool making = carry->count > 0 && !carry->deleting &&
+                  (carry->step == CARRY_ASSIGN || carry->step == CARRY_FILL ||
+                   carry->step == CARRY_LABEL || carry->step == CARRY_FLUSH);
+    if (!making || carry->pool != index)
+        return;
+    for (uint8_t i = 0; i < carry->drive_count; i++)
+        leg_forget(array, LEG_CARRY, i);
+    carry->legs = 0;
+    carry->unlabelled = false;
+    carry->failed = true;
+    over(array);
 }
 
 /* ---- the steps of a pool ---- */
@@ -84,13 +197,15 @@ static struct leg *command(struct array *array, uint8_t i, enum drive_op op, uin
     return leg;
 }
 
-/* Drives that FAILED, and those that a pool which is deleted cannot reach, are left as they are. */
+/* Drives that FAILED, and those that a pool which is deleted cannot reach, or that are in another
+ * pool by now (C2), are left as they are. */
 static bool takes_part(const struct array *array, uint8_t i)
 {
     int number = array->carry.drives[i];
     if (array->drive[number].state == DRIVE_STATE_FAILED)
         return false;
-    return !array->carry.deleting || drives_reached(array, number);
+    return !array->carry.deleting ||
+           (drives_reached(array, number) && array->drive[number].pool == POOL_NONE);
 }
 
 static void fill_next(struct array *array, uint8_t i)
@@ -128,7 +243,7 @@ static void put_head(const struct array *array, const struct pool *pool, uint8_t
     bits_clear(&none);
     for (uint64_t sequence = 1; sequence <= 2; sequence++)
         layout_put_map(head + layout_map_slot(sequence), pool->info.uuid, sequence,
-                       pool->region_bytes, &none);
+                       pool->region_bytes, false, &none);
 }
 
 /* False: no buffer now. */
@@ -202,15 +317,19 @@ static void born(struct array *array)
     bits_clear(&none);
     pool->born = pool->map_known = pool->recheck = true;
     pool->fresh = false;
-    pool->intent.set = pool->doubt = none;
+    pool->intent.set = pool->intent.found = pool->doubt = none;
     pool->doubtful = false;
     pool->intent.sequence = pool->intent.durable = 2;
+    pool->intent.whole = true;
     for (uint8_t p = 0; p < pool->info.drive_count; p++) {
         struct drive *drive = &array->drive[pool->info.drives[p]];
         if (drive->state == DRIVE_STATE_FAILED)
             continue;
         drive->probe = PROBE_OURS;
-        drive->superblock_ok = true;
+        drive->superblock_ok = drive->slots_known = true;
+        drive->map_slot = 1; /* put_head: the newest is in the other one */
+        drive->state_slot = 0;
+        memset(drive->header, 0, sizeof drive->header);
         probe_superblock(array, pool, p, &drive->superblock);
     }
     trace_info(array->trace, "pool %s is made: %u drives, %llu MiB", pool->info.name,
@@ -248,9 +367,11 @@ static void advance(struct array *array)
         return;
     case CARRY_IDLE:
     case CARRY_IO:
+    case CARRY_TOLD:
         return;
     }
-    if (carry->step != CARRY_IDLE && carry->legs == 0 && !carry->unlabelled)
+    bool told = carry->step == CARRY_IDLE || carry->step == CARRY_TOLD;
+    if (!told && carry->legs == 0 && !carry->unlabelled)
         advance(array);
 }
 
@@ -299,7 +420,9 @@ static void assign_pump(struct array *array, struct actions *actions)
         message->assign.drive = (uint8_t)number;
         message->assign.tag = (uint64_t)carry->serial << 8 | i;
     }
-    if (waiting && array->now_ns - carry->assign_since_ns < array->limits->drive_total_ns)
+    /* one that cannot be given back stays in the bank, and is free there */
+    uint64_t limit_ns = carry->deleting ? array->limits->drive_ns : array->limits->drive_total_ns;
+    if (waiting && array->now_ns - carry->assign_since_ns < limit_ns)
         return;
     carry->failed |= waiting && !carry->deleting;
     advance(array);
@@ -313,14 +436,12 @@ void array_assign_answer(struct array *array, const struct message *message)
         i >= carry->drive_count || carry->drives[i] != message->assign.drive)
         return;
     array->again = array->more = true;
-    if (!message->assign.done && !carry->deleting) {
+    if (!message->assign.done) {
         carry->assign_ns[i] = array->now_ns + ASSIGN_NS;
         return;
     }
-    carry->assigned[i] =
-        true; /* one that cannot be given back stays in the bank, and is free there */
-    if (message->assign.done)
-        array->drive[carry->drives[i]].info.bank = carry->deleting ? BANK_NONE : array->group;
+    carry->assigned[i] = true;
+    array->drive[carry->drives[i]].info.bank = carry->deleting ? BANK_NONE : array->group;
 }
 
 /* ---- beginning ---- */
@@ -360,12 +481,12 @@ static void create_pool(struct array *array, const struct effect *effect)
     }
     if (!pool->fresh && looking(array, pool, &ours))
         return;
-    if (pool->volumes > 0 || (!pool->fresh && ours && pool->born)) { /* C2 */
+    if (!pool->fresh && pool->born && (ours || pool->volumes > 0)) { /* C2 */
         over(array);
         return;
     }
     for (uint8_t p = 0; p < pool->info.drive_count; p++) {
-        leg_forget(array, LEG_PROBE, pool->info.drives[p]);
+        leg_forget_at(array, LEG_PROBE, pool->info.drives[p]);
         array->drive[pool->info.drives[p]].probe = PROBE_NONE;
     }
     pool->fresh = true;
@@ -389,8 +510,9 @@ static void zero_volume(struct array *array, const struct effect *effect)
     memset(&carry->io, 0, sizeof carry->io);
     carry->io.op = ARRAY_FILL;
     carry->io.volume = effect->index;
+    carry->io.fua = true; /* zeroes for good, also after a loss of power */
     carry->io.lba = from;
-    carry->io.blocks = volume->info.blocks - from;
+    carry->io.blocks = effect->volume.info.blocks - from;
     carry->io.internal = true;
     carry->io_busy = true;
     carry->step = CARRY_IO;
@@ -444,6 +566,7 @@ void carry_pump(struct array *array, struct actions *actions)
         break;
     case CARRY_FILL:
     case CARRY_FLUSH:
+    case CARRY_TOLD:
         break;
     }
 }

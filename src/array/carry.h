@@ -9,5 +9,7 @@
 void carry_pump(struct array *array, struct actions *actions);
 void carry_leg_ended(struct array *array, struct leg *leg);
 void carry_forget(struct array *array);
+/* A pool that may be being made is no more. */
+void carry_pool_dropped(struct array *array, uint8_t pool);
 
 #endif

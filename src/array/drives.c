@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* D1 a FAILED drive has no leg; a drive's legs are counted in waiting_count, sent_count and
- *    lingering_count
- * D2 RETURNED is said of a FAILED drive only after a login since it went bad, or for one that is
- * new
+/* D1 a FAILED drive has no leg but those that linger, and its probe's; a drive's legs are counted
+ *    in waiting_count, sent_count and lingering_count
+ * D2 RETURNED is said of a FAILED drive only when nothing lingers, and after a login since it went
+ *    bad, or for one that is new, or for one that we have failed ourselves and that answers again
+ *    after a while: each time a longer one, and after RETRIES_MAX no more
  *
  * Drive states are the record's: GOOD <-> FAILED -> STALE -> GOOD; this file only follows. */
 #include "array/drives.h"
@@ -13,6 +14,11 @@
 #include "array/sync.h"
 #include "base/must.h"
 #include "base/text.h"
+
+#define RETRY_NS MS(15000)     /* after a failure; doubled for each one before */
+#define STRIKES_NS MS(3600000) /* one that was GOOD for so long begins anew */
+
+enum { RETRIES_MAX = 6 };
 
 void drives_name(struct text *out, int drive)
 {
@@ -60,6 +66,26 @@ void drives_count_stale(const struct array *array, struct pool *pool)
 
 /* ---- what the record says ---- */
 
+/* Its mirror goes on alone. When may it come back? */
+static void failed(struct array *array, int number, enum drive_state before)
+{
+    struct drive *drive = &array->drive[number];
+    drive->may_retry = drive->bad; /* D2: else it is not for us to say that it is well */
+    if (!drive->bad)
+        drive->may_return = false;
+    if (drive->may_return)
+        drive->probe = PROBE_NONE;
+    if (before == DRIVE_STATE_GOOD && array->now_ns - drive->good_ns >= STRIKES_NS)
+        drive->strikes = 0;
+    if (drive->strikes < RETRIES_MAX)
+        drive->retry_ns = array->now_ns + (RETRY_NS << drive->strikes++);
+    else
+        drive->may_retry = false;
+    drive->returned = drive->slots_known = false;
+    leg_drive_failed(array, number);
+    leg_settle(array);
+}
+
 void array_drive_state(struct array *array, int number, enum drive_state state)
 {
     must(number >= 0 && number < DRIVE_MAX);
@@ -76,22 +102,17 @@ void array_drive_state(struct array *array, int number, enum drive_state state)
     if (drive->pool != POOL_NONE) {
         struct pool *pool = &array->pool[drive->pool];
         pool->stamp++;
-        pool->recheck = true;
+        pool->recheck = pool->relabel = true;
         drives_count_stale(array, pool);
     }
     if (before == DRIVE_STATE_STALE)
         sync_end(array, number);
     if (state == DRIVE_STATE_STALE)
         sync_begin(array, number);
-    if (state == DRIVE_STATE_FAILED) {
-        if (!drive->bad)
-            drive->may_return = false; /* D2: not for us to say that it is well */
-        if (drive->may_return)
-            drive->probe = PROBE_NONE;
-        drive->returned = false;
-        leg_drive_failed(array, number);
-        leg_settle(array);
-    }
+    if (state == DRIVE_STATE_FAILED)
+        failed(array, number, before);
+    if (state == DRIVE_STATE_GOOD)
+        drive->good_ns = array->now_ns;
     drive->bad = false;
 }
 
@@ -100,25 +121,53 @@ enum drive_state array_drive_state_now(const struct array *array, int drive)
     return array->drive[drive].state;
 }
 
+/* One that we have failed is looked at again when its time has come. */
+static void retry(struct array *array, int number)
+{
+    struct drive *drive = &array->drive[number];
+    if (drive->may_return || !drive->may_retry || !array->loop[number / 32].up || !drive->listed)
+        return;
+    if (array->now_ns < drive->retry_ns) {
+        array_alarm(array, drive->retry_ns);
+        return;
+    }
+    drive->may_return = true;
+    drive->probe = PROBE_NONE;
+}
+
+static void returned(struct array *array, int number)
+{
+    struct drive *drive = &array->drive[number];
+    const struct pool *pool = &array->pool[drive->pool];
+    bool blank =
+        drive->probe == PROBE_BLANK && layout_data_bytes(drive->info.bytes) >= pool->data_bytes;
+    bool lingers = drive->lingering_count > 0 && !mutant(MUTANT_RETURN_WHILE_LINGERING);
+    if (!drive->may_return || lingers || !drives_reached(array, number) || !pool->born ||
+        !(drive->probe == PROBE_OURS || blank))
+        return;
+    uint64_t again_ns = drive->told_ns + array->limits->drive_total_ns;
+    if (drive->returned && array->now_ns < again_ns) { /* the record may have been elsewhere */
+        array_alarm(array, again_ns);
+        return;
+    }
+    if (!drive->returned)
+        trace_info(array->trace, "drive %d of pool %s is reached again%s", number, pool->info.name,
+                   blank ? ": a new one" : "");
+    drive->returned = true;
+    drive->told_ns = array->now_ns;
+    array_alarm(array, array->now_ns + array->limits->drive_total_ns);
+    array_tell(array, ARRAY_NOTICE_RETURNED)->drive = (uint8_t)number;
+}
+
 void drives_pump(struct array *array)
 {
     if (array->phase != PHASE_RUNNING || !array->look)
         return;
-    for (int d = 0; d < DRIVE_MAX; d++) {
-        struct drive *drive = &array->drive[d];
-        if (drive->pool == POOL_NONE || drive->state != DRIVE_STATE_FAILED || drive->returned ||
-            !drive->may_return || !drives_reached(array, d))
-            continue;
-        const struct pool *pool = &array->pool[drive->pool];
-        bool blank =
-            drive->probe == PROBE_BLANK && layout_data_bytes(drive->info.bytes) >= pool->data_bytes;
-        if (!pool->born || !(drive->probe == PROBE_OURS || blank))
-            continue;
-        drive->returned = true;
-        trace_info(array->trace, "drive %d of pool %s is reached again%s", d, pool->info.name,
-                   blank ? ": a new one" : "");
-        array_tell(array, ARRAY_NOTICE_RETURNED)->drive = (uint8_t)d;
-    }
+    for (int d = 0; d < DRIVE_MAX; d++)
+        if (array->drive[d].pool != POOL_NONE && array->drive[d].state == DRIVE_STATE_FAILED) {
+            retry(array, d);
+            returned(array, d);
+        }
 }
 
 /* ---- loop switches ---- */
@@ -143,7 +192,7 @@ void array_loop_up(struct array *array, int number, uint64_t login, const struct
         drive->probe_ns = drive->avoid_ns = 0;
         drive->fault = FAULT_NONE;
         drive->may_return = true;
-        drive->returned = false;
+        drive->returned = drive->named = false;
         leg_drive_login(array, d);
     }
     memset(array->carry.assign_ns, 0, sizeof array->carry.assign_ns);

@@ -7,6 +7,7 @@
 
 #include "array/array.h"
 #include "array/bits.h"
+#include "base/mutant.h"
 
 enum {
     LEG_MAX = 16384,    /* drive commands, waiting or under way */
@@ -16,7 +17,9 @@ enum {
     SEND_MAX = 2000,    /* actions of one pump */
     NOTICE_MAX = 1024,
     EXTENTS_MAX = 64, /* of a volume */
-    CARRY_MAX = 32,   /* effects being carried out */
+    CARRY_MAX = 64,   /* effects being carried out */
+    CARRY_PLAN = 32,  /* no more are planned while so many are */
+    HOLD_MAX = 128,
     STORE_COOKIES = 64,
     CHUNK_DEFAULT = 64 << 10,
     CHUNK_MAX = 1 << 20,
@@ -31,7 +34,7 @@ enum {
 
 enum leg_owner {
     LEG_FREE,
-    LEG_LINGER, /* nobody waits for it, but an unanswered try of it may still land */
+    LEG_LINGER, /* nobody waits for it, but a try of it is not answered yet */
     LEG_PART,   /* index: part */
     LEG_REPAIR, /* index: part */
     LEG_MAP,    /* index: pool */
@@ -64,6 +67,8 @@ struct leg {
     bool landed; /* a try of it was answered OK under this login */
     bool parked; /* refused by a fence: until another epoch or login */
     bool repair; /* gives up after one limit */
+    bool erred;  /* a flush: one try of it failed */
+    bool gone;   /* the loop switch said that there is no such drive */
     uint16_t index;
     uint16_t try;  /* number of the last one sent */
     uint16_t open; /* bit try % 16: unanswered under this login */
@@ -107,18 +112,31 @@ struct drive {
     uint8_t pool, position;     /* by the configuration; POOL_NONE */
     enum drive_state state;     /* by the record */
     bool bad;                   /* BAD was said, the record has not followed yet */
-    bool may_return;            /* its loop switch has logged in since it went bad */
+    bool may_return;            /* its loop switch has logged in since it went bad, or ... */
+    bool may_retry;             /* ... we have failed it ourselves: it may be tried again */
     bool returned;              /* RETURNED was said */
+    bool synced;                /* STALE: SYNCED was said */
     bool has_state;             /* STALE: its state slots are a copy now, and are kept so */
+    bool slots_known;           /* map_slot and state_slot are what the probe found */
+    uint8_t map_slot;           /* that the next map goes to: its newest map stays as it is */
+    uint8_t state_slot;         /* the same of the state */
+    uint8_t strikes;            /* how often it failed */
     bool superblock_ok, map_ok; /* found by the probe */
     enum fault fault;
     enum probe probe;
     enum sync sync;
     uint64_t bad_ns, avoid_ns; /* reads rather go elsewhere until then */
+    uint64_t map_sequence;     /* of the map that its probe found; 0: none */
     uint64_t probe_ns;         /* not before */
+    uint64_t retry_ns;         /* FAILED: not tried again before */
+    uint64_t good_ns;          /* since when it is GOOD */
+    uint64_t told_ns;          /* RETURNED, SYNCED: when it was said */
     uint64_t sync_sequence;    /* of the map write that must be durable first */
     uint32_t sync_legs, sync_blob;
     bool sync_failed;
+    bool relabelling; /* its superblock alone is being written */
+    bool named;       /* under this login an incarnation was given to it, an empty one */
+    uint64_t labels[DRIVE_WORDS];         /* positions whose superblocks are being written for it */
     struct superblock superblock;         /* as found */
     struct state_header header[2];        /* generation 0: none */
     struct list waiting, sent, lingering; /* legs */
@@ -136,10 +154,11 @@ struct loop {
 enum clear_state { CLEAR_IDLE, CLEAR_FLUSHING, CLEAR_READY };
 
 struct intent {
-    struct bits set;           /* durable on every drive that takes part */
+    struct bits set;           /* on the drives; if `whole`: durable on every one that takes part */
     struct bits wanted;        /* writes wait for these */
     struct bits writing;       /* what the map write under way says */
     struct bits clear;         /* candidates: flushed, or being flushed */
+    struct bits found;         /* in the map at the beginning: until array_settled() */
     struct bits recent, older; /* written in this tick, in the one before */
     bool wanted_any, force;
     uint64_t sequence, durable; /* of map writes */
@@ -148,10 +167,13 @@ struct intent {
     enum clear_state clearing;
     uint32_t clear_legs;
     uint32_t clear_stamp;
-    bool clear_failed, clear_last; /* last: of a quiesce */
-    bool ending;                   /* the map write under way is the last of a quiesce */
-    bool quiet;                    /* quiesce: this pool is done */
-    bool active;                   /* there may be bits to clear */
+    bool clear_failed, clear_last;  /* last: of a quiesce */
+    bool ending;                    /* the map write under way is the last of a quiesce */
+    bool quiet;                     /* quiesce: this pool is done */
+    bool active;                    /* there may be bits to clear */
+    bool doubt_kept, doubt_writing; /* the map on the drives, under way, says that there is doubt */
+    bool whole; /* every drive that takes part holds the same map, and it is this reign's, or ours
+                   were all the same when it began */
     uint64_t tick_ns;
 };
 
@@ -168,12 +190,13 @@ struct copy {
     uint8_t set;
     uint8_t drive; /* state_slots: for which */
     uint32_t region, stamp, legs, blob_stamp;
-    uint32_t cursor;  /* the search for the next region begins here */
-    uint32_t skip;    /* not this one next, though somebody waits for it: it could not be copied */
-    uint8_t source;   /* position */
-    bool refused;     /* a source failed otherwise than by saying so */
-    uint32_t piece;   /* state_slots: which */
-    uint64_t at, end; /* in the data area, of this region; pieces: on the drive */
+    uint32_t cursor; /* the search for the next region begins here */
+    uint32_t skip;   /* not this one next, though somebody waits for it: it could not be copied */
+    uint8_t source;  /* position */
+    uint8_t state_source; /* state_slots: the first to be asked */
+    bool refused;         /* a source failed otherwise than by saying so */
+    uint32_t piece;       /* state_slots: which */
+    uint64_t at, end;     /* in the data area, of this region; pieces: on the drive */
     uint32_t length;
     uint64_t small_end;
     uint64_t retry_ns;
@@ -195,6 +218,7 @@ struct pool {
     bool fresh;          /* just made: its drives are no use before it was carried out */
     bool map_known;      /* `intent.set` is complete */
     bool recheck;        /* blocked parts may go on */
+    bool relabel;        /* a drive may have an old superblock */
     uint32_t stamp;      /* counts changes of its drives */
     uint32_t stale;      /* its drives that are STALE */
     uint64_t generation; /* of its superblocks */
@@ -244,14 +268,12 @@ struct store {
     bool wanted; /* `next` is to be written */
     bool active;
     uint32_t next_length;
-    uint64_t next_generation;
-    uint8_t *next;     /* ARRAY_STATE_MAX */
-    struct slice blob; /* being written */
+    uint64_t next_generation, generation; /* ... of the one under way */
+    uint8_t *next;                        /* ARRAY_STATE_MAX */
+    struct slice blob;                    /* being written */
     struct slice header;
     uint32_t legs, taken;
     uint32_t stamp;                   /* counts stores begun and ended */
-    uint8_t slot;                     /* that the next one goes to */
-    uint64_t newest;                  /* generation that is on the drives */
     uint32_t cookies, cookies_active; /* waiting; of these, of the store under way */
     uint64_t cookie[STORE_COOKIES];
 };
@@ -265,17 +287,35 @@ struct load {
     struct state_header trying;
 };
 
-enum carry_step { CARRY_IDLE, CARRY_ASSIGN, CARRY_FILL, CARRY_LABEL, CARRY_FLUSH, CARRY_IO };
+enum carry_step {
+    CARRY_IDLE,
+    CARRY_ASSIGN,
+    CARRY_FILL,
+    CARRY_LABEL,
+    CARRY_FLUSH,
+    CARRY_IO,
+    CARRY_TOLD, /* done, CARRIED was said; waits for array_carry_end() */
+};
+
+/* Host I/O to a volume waits from there on: zeroes are to be written first. */
+struct hold {
+    uint16_t index;
+    uint8_t uuid[16];
+    uint64_t lba;
+};
 
 struct carry_item {
     uint64_t cookie;
     uint32_t length;
+    bool ended; /* array_carry_end() was called */
     uint8_t effect[EFFECT_MAX];
 };
 
 struct carry {
     struct carry_item item[CARRY_MAX];
     uint32_t first, count;
+    struct hold hold[HOLD_MAX];
+    uint32_t holds;
     enum carry_step step;
     bool failed;
     bool unlabelled; /* a buffer is wanted for superblocks */
@@ -312,6 +352,7 @@ struct array {
     bool legs_short; /* host I/O waits for legs or parts */
     bool no_buffer;  /* something waits for a buffer */
     bool quiescing;
+    bool settled;      /* what earlier reigns had begun was written anew */
     uint64_t begin_ns; /* 0: the next pump sets it */
     uint64_t timer_ns; /* the earliest limit that may run out */
     uint64_t refused_epoch;

@@ -18,22 +18,31 @@ struct fake_drive {
     bool hangs;              /* takes commands, answers nothing until it goes on */
     bool write_errors;       /* each write and flush fails */
     bool offline;
+    bool stuck;                /* what it has now stays there until it is not any more */
+    uint32_t refuse;           /* so many commands are answered with REFUSED_EPOCH of the fence */
     bool tears;                /* the next write that power loss meets is half done */
     uint64_t bad_from, bad_to; /* reads that meet this range fail, until it is written */
     uint32_t busy;             /* so many commands are answered BUSY */
     uint32_t lose;             /* so many answers get lost */
     uint32_t writes, reads, flushes;
     enum drive_state record;
+    uint8_t wanted;     /* the record's next state + 1: the caller has been asked for it; 0: none */
+    uint64_t wanted_ns; /* ... and does it then */
 };
 
 struct fake_command {
     bool used;
+    bool stuck;
+    bool answered; /* carried out; its answer is on the way */
     struct message message;
+    struct slice data; /* of that answer */
+    uint8_t status;
     uint64_t due_ns;
     int8_t loop;
+    uint32_t place; /* in fake_world.busy */
 };
 
-enum { FAKE_COMMANDS = 4096 };
+enum { FAKE_COMMANDS = 4096, FAKE_ASKS = 64 };
 
 struct fake_world {
     struct array *array;
@@ -51,11 +60,22 @@ struct fake_world {
     uint64_t login[2];
     struct fake_drive drive[FAKE_DRIVES]; /* 0..3: loop 0, 4..7: loop 1, as 32..35 */
     struct fake_command command[FAKE_COMMANDS];
+    uint16_t busy[FAKE_COMMANDS]; /* those in use, any order */
+    uint16_t idle[FAKE_COMMANDS];
     uint32_t commands;
+    uint64_t answer_ns;   /* answers are on their way for up to this long, past each other */
+    uint64_t record_ns;   /* the record follows after up to this long */
+    bool keeps_changes;   /* does not call array_carry_end() */
+    struct slice hog[32]; /* buffers that nobody else can have */
     /* what it heard */
     uint32_t bad, returned, synced, carried, stored, loaded, begun, clean, refused;
     bool failed; /* of the last CARRIED, STORED, LOADED */
-    uint64_t bad_at[FAKE_DRIVES], cookie;
+    uint64_t cookie;
+    struct {
+        uint8_t effect[EFFECT_MAX];
+        uint32_t length;
+    } asked[FAKE_ASKS]; /* by fake_ask(): its cookie % FAKE_ASKS */
+    uint64_t asks;      /* the last cookie */
     uint8_t bank[FAKE_DRIVES];
 };
 
@@ -66,6 +86,13 @@ int fake_number(int i); /* the array's number of a drive */
 int fake_index(int number);
 /* The loop switch accepts a login: what it had is finished or killed first. */
 void fake_login(struct fake_world *w, int loop);
+/* A fence of a new epoch is up at both loop switches: what had an earlier one has ended. The drives
+ * that do not let go of it are off line, and FAILED in the record if that is possible. */
+void fake_fence(struct fake_world *w);
+/* A person, or a fence, has the record say so now. */
+void fake_record(struct fake_world *w, int i, enum drive_state state);
+/* No buffers for the engine until it is called with false. */
+void fake_starve(struct fake_world *w, bool on);
 void fake_logout(struct fake_world *w, int loop, bool gone);
 /* One turn: pump, carry out, deliver what is due; time goes on. */
 void fake_turn(struct fake_world *w);
@@ -79,11 +106,26 @@ void fake_crash(struct fake_world *w, bool power);
 /* Management: plan, apply, carry out. Returns the sentence or the text. */
 bool fake_manage(struct fake_world *w, const struct manage_request *request, char *text,
                  uint32_t bytes);
+/* The same, without waiting for its end. */
+bool fake_ask(struct fake_world *w, const struct manage_request *request, char *text,
+              uint32_t bytes);
+/* Once more; before its turn; for the last time: of what fake_ask() had asked. */
+void fake_carry_out(struct fake_world *w, uint64_t cookie);
+void fake_carry_soon(struct fake_world *w, uint64_t cookie);
+void fake_carry_end(struct fake_world *w, uint64_t cookie);
+/* Volume 0: writes a pattern; reads it; do two drives hold the same data? */
+bool fake_write(struct fake_world *w, uint64_t lba, uint32_t bytes, uint8_t seed);
+bool fake_holds(struct fake_world *w, uint64_t lba, uint32_t bytes, uint8_t seed);
+bool fake_same(const struct fake_world *w, int a, int b);
+struct slice fake_pattern(struct fake_world *w, uint32_t bytes, uint8_t seed);
 /* A pool over the drives of `count` indices, with one volume of that size. */
 void fake_pool(struct fake_world *w, enum raid_level level, const int *drives, int count,
                uint64_t volume_bytes);
 /* A new engine reads its state and begins. */
 void fake_restart(struct fake_world *w, bool in_doubt);
+/* A new engine with that configuration (array_save) begins, as a unit does that followed: nothing
+ * is in doubt, and nothing settled. */
+void fake_takeover(struct fake_world *w, const uint8_t *state, uint32_t length);
 void fake_store(struct fake_world *w);
 
 #endif

@@ -17,6 +17,10 @@ void intent_write_ended(struct pool *pool, uint32_t first, uint32_t last);
 uint64_t intent_force(struct array *array, struct pool *pool, bool all);
 /* Reads one drive's copy out of what its probe found, into the set that the pool begins with. */
 bool intent_take(struct pool *pool, const uint8_t *head);
+/* The set is what the pool begins with. */
+void intent_known(struct array *array, struct pool *pool);
+/* Which slot the drive's next map goes to, by what its probe found. */
+void intent_slot_found(struct array *array, int drive, const uint8_t *head);
 void intent_pump(struct array *array, struct pool *pool);
 void intent_leg_ended(struct array *array, struct leg *leg);
 

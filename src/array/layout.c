@@ -97,12 +97,13 @@ bool layout_get_superblock(const uint8_t *block, struct superblock *out)
 }
 
 void layout_put_map(uint8_t *block, const uint8_t *pool_uuid, uint64_t sequence,
-                    uint64_t region_bytes, const struct bits *bits)
+                    uint64_t region_bytes, bool doubt, const struct bits *bits)
 {
     begin(block, map_magic);
     memcpy(block + offsetof(struct disk_map, pool_uuid), pool_uuid, 16);
     be64_put(block + offsetof(struct disk_map, sequence), sequence);
     be64_put(block + offsetof(struct disk_map, region_bytes), region_bytes);
+    block[offsetof(struct disk_map, doubt)] = doubt;
     for (uint32_t w = 0; w < BITS_WORDS; w++)
         be64_put(block + offsetof(struct disk_map, bits) + 8 * w, bits->word[w]);
     seal(block);
@@ -119,6 +120,11 @@ bool layout_get_map(const uint8_t *block, const uint8_t *pool_uuid, uint64_t reg
     for (uint32_t w = 0; w < BITS_WORDS; w++)
         out->word[w] = be64_at(block + offsetof(struct disk_map, bits) + 8 * w);
     return true;
+}
+
+bool layout_map_doubt(const uint8_t *block)
+{
+    return block[offsetof(struct disk_map, doubt)] != 0;
 }
 
 void layout_put_state_header(uint8_t *block, const struct state_header *from)

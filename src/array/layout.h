@@ -6,11 +6,14 @@
  * magic, a version and a CRC32C (of the block with the checksum field zero), and is written alone.
  *
  *        0  superblock
- *     4096  write-intent map, slot 0      the newer of the two valid ones counts; written in turn,
- * so 8192  write-intent map, slot 1      that a torn write leaves the one before it 12288  header
- * of state slot 0        written after its blob; the newest valid one counts 16384  header of state
- * slot 1 1 MiB  state slot 0: the blob 2 MiB  state slot 1: the blob 4 MiB  data, a multiple of 1
- * MiB end-4K  superblock, copy (end: the drive's size rounded down to 4096)
+ *     4096  write-intent map, slot 0
+ *     8192  write-intent map, slot 1: the newer valid one counts, and is not written over
+ *    12288  header of state slot 0: written after its blob; the newest valid one counts
+ *    16384  header of state slot 1
+ *    1 MiB  state slot 0: the blob
+ *    2 MiB  state slot 1: the blob
+ *    4 MiB  data, a multiple of 1 MiB
+ *   end-4K  superblock, copy (end: the drive's size rounded down to 4096)
  */
 
 #include "base/bytes.h"
@@ -57,7 +60,8 @@ struct disk_map {
     uint8_t pool_uuid[16];
     struct be64 sequence;
     struct be64 region_bytes;
-    uint8_t reserved[16];
+    uint8_t doubt; /* 1: copies of some of these regions may differ, whoever leads next */
+    uint8_t reserved[15];
     struct be64 bits[LAYOUT_REGION_MAX / 64]; /* region i: bit i % 64 of number i / 64 */
 };
 _Static_assert(sizeof(struct disk_map) == LAYOUT_BLOCK, "map");
@@ -95,13 +99,14 @@ struct bits;
  */
 void layout_put_superblock(uint8_t *block, const struct superblock *from);
 void layout_put_map(uint8_t *block, const uint8_t *pool_uuid, uint64_t sequence,
-                    uint64_t region_bytes, const struct bits *bits);
+                    uint64_t region_bytes, bool doubt, const struct bits *bits);
 void layout_put_state_header(uint8_t *block, const struct state_header *from);
 
 /* False: not such a block, damaged, or of a version that we do not know. */
 bool layout_get_superblock(const uint8_t *block, struct superblock *out);
 bool layout_get_map(const uint8_t *block, const uint8_t *pool_uuid, uint64_t region_bytes,
                     uint64_t *sequence, struct bits *out);
+bool layout_map_doubt(const uint8_t *block); /* of a good one */
 bool layout_get_state_header(const uint8_t *block, struct state_header *out);
 
 uint32_t layout_crc(const uint8_t *bytes, uint32_t length);

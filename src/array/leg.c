@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* L1 a leg is in one list: free, or its drive's waiting, sent or lingering, or ended
  * L2 a try is `open` from its sending until its answer, or until a new login, which finishes or
- * kills what an earlier one had sent. A write ends OK when one try was answered OK and none is open
- * L3 nothing of a write ends before its drive has answered for all its tries, FAILED in the record,
- * or logged in anew; what its owner gave up (no drive could replace it) lingers until then, and no
- *    later write to the same blocks is sent meanwhile
- * L4 BAD is said only of a drive that its pool can do without
+ *    kills what an earlier one had sent. A write ends OK when one try was answered OK and none is
+ *    open. Two open tries never have the same bit
+ * L3 what its owner has no use for any more, and still has an open try, lingers until that is
+ *    answered or a new login, also while its drive is FAILED: no later write to the same blocks is
+ *    sent meanwhile, nothing is copied from them, and the drive does not return
+ * L4 BAD is said only of a drive that its pool can do without; also of one that leaves a command
+ *    unanswered for its whole time though nobody waits for it any more
+ * L5 a flush that failed is never made good by a later one: what the drive lost stays lost
  *
  *   WAITING -- send --> SENT -- answer --> ENDED -- leg_settle: owner told --> free, or lingering
  *      ^                 |  +-- busy, error: again_ns, refused: parked
@@ -109,29 +112,58 @@ void leg_release(struct array *array, struct leg *leg)
 {
     struct drive *drive = &array->drive[leg->drive];
     take_out(array, leg);
-    if (lands(leg) && leg->open && drive->state != DRIVE_STATE_FAILED) { /* L3 */
+    if (leg->open && !mutant(MUTANT_GIVEN_UP_FORGOTTEN)) { /* L3 */
         leg->owner = LEG_LINGER;
         leg->state = LEG_STATE_SENT;
         slice_drop(&leg->data);
         list_append(&drive->lingering, &leg->link);
         drive->lingering_count++;
+        array_alarm(array, leg->since_ns + array->limits->drive_total_ns);
         return;
     }
     put_back(array, leg);
 }
 
+/* LEG_FREE: of any owner. */
+static void forget_list(struct array *array, struct list *legs, enum leg_owner owner,
+                        uint16_t index)
+{
+    list_each (legs, link, next) {
+        struct leg *leg = list_member(link, struct leg, link);
+        if (owner == LEG_FREE || (leg->owner == owner && leg->index == index))
+            leg_release(array, leg);
+    }
+}
+
+void leg_forget_at(struct array *array, enum leg_owner owner, int drive)
+{
+    forget_list(array, &array->drive[drive].waiting, owner, (uint16_t)drive);
+    forget_list(array, &array->drive[drive].sent, owner, (uint16_t)drive);
+    forget_list(array, &array->legs_ended, owner, (uint16_t)drive);
+}
+
 void leg_forget(struct array *array, enum leg_owner owner, uint16_t index)
 {
-    for (int i = 0; i < LEG_MAX; i++)
-        if (array->leg[i].owner == owner && array->leg[i].index == index)
-            leg_release(array, &array->leg[i]);
+    for (int d = 0; d < DRIVE_MAX; d++) {
+        forget_list(array, &array->drive[d].waiting, owner, index);
+        forget_list(array, &array->drive[d].sent, owner, index);
+    }
+    forget_list(array, &array->legs_ended, owner, index);
 }
 
 void leg_forget_all(struct array *array)
 {
-    for (int i = 0; i < LEG_MAX; i++)
-        if (array->leg[i].owner != LEG_FREE && array->leg[i].owner != LEG_LINGER)
-            leg_release(array, &array->leg[i]);
+    leg_forget(array, LEG_FREE, 0);
+}
+
+bool leg_may_land(const struct array *array, int drive, uint64_t offset, uint64_t length)
+{
+    list_each (&array->drive[drive].lingering, link, next) {
+        const struct leg *leg = list_member(link, struct leg, link);
+        if (lands(leg) && leg->offset < offset + length && offset < leg->offset + leg->length)
+            return true;
+    }
+    return false;
 }
 
 static void end(struct array *array, struct leg *leg, enum leg_end how)
@@ -146,6 +178,9 @@ static void end(struct array *array, struct leg *leg, enum leg_end how)
 void leg_settle(struct array *array)
 {
     struct leg *leg;
+    for (int d = 0; mutant(MUTANT_DRIVE_FAILURE_UNRECORDED) && d < DRIVE_MAX; d++)
+        if (array->drive[d].bad)
+            leg_drive_failed(array, d);
     while ((leg = list_first(&array->legs_ended, struct leg, link))) {
         list_remove(&leg->link);
         switch (leg->owner) {
@@ -199,7 +234,8 @@ static void resend(struct array *array, struct leg *leg)
 bool leg_drive_bad(struct array *array, int number, enum fault fault)
 {
     struct drive *drive = &array->drive[number];
-    if (drive->state == DRIVE_STATE_FAILED || !drives_expendable(array, number)) /* L4 */
+    bool expendable = drives_expendable(array, number) || mutant(MUTANT_LAST_DRIVE_FAILED);
+    if (drive->state == DRIVE_STATE_FAILED || !expendable) /* L4 */
         return false;
     if (drive->bad && array->now_ns - drive->bad_ns < array->limits->drive_total_ns)
         return true;
@@ -221,7 +257,7 @@ bool leg_drive_bad(struct array *array, int number, enum fault fault)
 void leg_drive_login(struct array *array, int number)
 {
     struct drive *drive = &array->drive[number];
-    leg_forget(array, LEG_PROBE, (uint16_t)number); /* it is probed anew under this login */
+    leg_forget_at(array, LEG_PROBE, number); /* it is probed anew under this login */
     while (!list_empty(&drive->lingering)) {
         struct leg *leg = list_first(&drive->lingering, struct leg, link);
         take_out(array, leg);
@@ -264,14 +300,8 @@ void leg_drive_unreached(struct array *array, int number)
 
 void leg_drive_failed(struct array *array, int number)
 {
-    struct drive *drive = &array->drive[number];
-    end_list(array, &drive->waiting, true, LEG_DROPPED);
-    end_list(array, &drive->sent, true, LEG_DROPPED);
-    while (!list_empty(&drive->lingering)) {
-        struct leg *leg = list_first(&drive->lingering, struct leg, link);
-        take_out(array, leg);
-        put_back(array, leg);
-    }
+    end_list(array, &array->drive[number].waiting, true, LEG_DROPPED);
+    end_list(array, &array->drive[number].sent, true, LEG_DROPPED);
 }
 
 void leg_epoch(struct array *array)
@@ -327,9 +357,13 @@ static void answer_ok(struct array *array, struct leg *leg, const struct message
         end(array, leg, LEG_OK);
         return;
     }
+    if (leg->erred && array->drive[leg->drive].bad) { /* L5: until the record says FAILED */
+        again(array, leg, ERROR_NS);
+        return;
+    }
     leg->landed = true;
-    if (leg->open == 0) /* L2 */
-        end(array, leg, LEG_OK);
+    if (leg->open == 0 || mutant(MUTANT_OPEN_TRY_FORGOTTEN)) /* L2 */
+        end(array, leg, leg->erred ? LEG_ERROR : LEG_OK);
 }
 
 static void answer_error(struct array *array, struct leg *leg)
@@ -339,8 +373,9 @@ static void answer_error(struct array *array, struct leg *leg)
         return;
     }
     leg->landed = false;
-    leg_drive_bad(array, leg->drive, FAULT_ERROR);
-    if (leg->repair)
+    leg->erred = leg->op == DRIVE_FLUSH && !mutant(MUTANT_FLUSH_FAILURE_FORGIVEN);
+    bool replaced = leg_drive_bad(array, leg->drive, FAULT_ERROR);
+    if (leg->repair || (leg->erred && !replaced)) /* L5 */
         end(array, leg, LEG_ERROR);
     else
         again(array, leg, ERROR_NS);
@@ -352,11 +387,12 @@ static void answer_refused(struct array *array, struct leg *leg, uint64_t fence)
         again(array, leg, 0);
         return;
     }
-    if (leg->owner == LEG_PROBE && fence <= array->epoch) {
-        end(array, leg, LEG_ERROR);
-        return;
-    }
-    leg->parked = true;
+    if (leg->open && fence <= array->epoch)
+        return; /* perhaps of an earlier epoch: the answer to the other try counts */
+    if (fence > array->epoch)
+        leg->parked = true;
+    else
+        again(array, leg, ERROR_NS); /* its fence may not be up yet */
     if (array->refused_epoch == fence)
         return;
     array->refused_epoch = fence;
@@ -375,7 +411,7 @@ void array_drive_answer(struct array *array, const struct message *message)
             take_out(array, leg);
             put_back(array, leg);
         }
-        array->again = array->more = true;
+        array->again = array->more = array->look = true;
         return;
     }
     switch ((enum drive_status)message->drive.status) {
@@ -386,6 +422,7 @@ void array_drive_answer(struct array *array, const struct message *message)
     case DRIVE_MEDIUM_ERROR:
     case DRIVE_GONE:
     case DRIVE_TIMEOUT:
+        leg->gone = message->drive.status == DRIVE_GONE;
         answer_error(array, leg);
         break;
     case DRIVE_REFUSED_EPOCH:
@@ -479,10 +516,22 @@ static void check_sent(struct array *array, struct leg *leg, bool is_absent)
         return; /* the next login sends it again */
     uint64_t next =
         leg->open ? leg->tried_ns + scaled(leg, array->limits->drive_ns) : leg->again_ns;
+    bool free = !(leg->open >> ((leg->try + 1) % TRY_BITS) & 1); /* L2 */
     if (array->now_ns < next)
         array_alarm(array, next);
-    else if (__builtin_popcount(leg->open) < TRY_BITS / 2)
+    else if (free && __builtin_popcount(leg->open) < TRY_BITS / 2)
         resend(array, leg);
+}
+
+/* L4: nobody waits for it, but a drive that does not answer is none. */
+static void check_lingering(struct array *array, const struct leg *leg)
+{
+    uint64_t limit = leg->since_ns + scaled(leg, array->limits->drive_total_ns);
+    if (array->now_ns >= limit) {
+        leg_drive_bad(array, leg->drive, FAULT_ERROR);
+        limit = array->now_ns + array->limits->drive_ns;
+    }
+    array_alarm(array, limit);
 }
 
 /* What is not flushed on a drive that is away may be lost there: its pool must know. */
@@ -493,11 +542,25 @@ static bool has_unflushed(const struct array *array, const struct drive *drive)
            !bits_empty(&array->pool[drive->pool].intent.set);
 }
 
+/* The record may have been elsewhere, or its mirror away, when BAD was said. */
+static void still_bad(struct array *array, int number)
+{
+    const struct drive *drive = &array->drive[number];
+    uint64_t again_ns = drive->bad_ns + array->limits->drive_total_ns;
+    if (array->now_ns >= again_ns) {
+        leg_drive_bad(array, number, drive->fault);
+        again_ns = array->now_ns + array->limits->drive_ns;
+    }
+    array_alarm(array, again_ns);
+}
+
 static void drive_timers(struct array *array, int number)
 {
     struct drive *drive = &array->drive[number];
     bool reached = drives_loop(array, number)->up;
-    bool busy = !list_empty(&drive->waiting) || !list_empty(&drive->sent);
+    bool busy = drive->waiting_count + drive->sent_count + drive->lingering_count > 0;
+    if (drive->bad && drive->state != DRIVE_STATE_FAILED)
+        still_bad(array, number);
     if (!busy && (reached || drive->bad || drive->pool == POOL_NONE))
         return;
     bool is_absent = absent(array, number);
@@ -511,6 +574,9 @@ static void drive_timers(struct array *array, int number)
     }
     list_each (&drive->sent, link2, next2)
         check_sent(array, list_member(link2, struct leg, link), is_absent);
+    if (reached && drive->state != DRIVE_STATE_FAILED)
+        list_each (&drive->lingering, link3, next3)
+            check_lingering(array, list_member(link3, struct leg, link));
 }
 
 void leg_timers(struct array *array)
@@ -557,16 +623,11 @@ static void send(struct array *array, struct leg *leg, struct actions *actions)
 }
 
 /* L3: an earlier write that was given up may still land there. */
-static bool fenced(const struct drive *drive, const struct leg *leg)
+static bool fenced(const struct array *array, const struct leg *leg)
 {
-    if (list_empty(&drive->lingering) || !lands(leg))
+    if (mutant(MUTANT_LINGERING_PASSED))
         return false;
-    list_each (&drive->lingering, link, next) {
-        const struct leg *old = list_member(link, struct leg, link);
-        if (old->offset < leg->offset + leg->length && leg->offset < old->offset + old->length)
-            return true;
-    }
-    return false;
+    return lands(leg) && leg_may_land(array, leg->drive, leg->offset, leg->length);
 }
 
 static uint32_t send_drive(struct array *array, int number, struct actions *actions, uint32_t most)
@@ -577,7 +638,7 @@ static uint32_t send_drive(struct array *array, int number, struct actions *acti
         struct leg *leg = list_member(link, struct leg, link);
         if (sent >= most || drive->sent_count + drive->lingering_count >= DRIVE_DEPTH)
             break;
-        if (!probe_open(array, number, leg->owner) || fenced(drive, leg))
+        if (!probe_open(array, number, leg->owner) || fenced(array, leg))
             continue;
         send(array, leg, actions);
         sent++;

@@ -61,7 +61,7 @@ static void over(struct array *array, struct part *part)
 
 static bool in_doubt(const struct pool *pool, const struct part *part)
 {
-    if (!pool->doubtful)
+    if (!pool->doubtful || mutant(MUTANT_READ_IN_DOUBT))
         return false;
     for (uint32_t r = part_first(pool, part); r <= part_last(pool, part); r++)
         if (bits_has(&pool->doubt, r))
@@ -137,11 +137,12 @@ void part_leg_ended(struct array *array, struct leg *leg)
 void part_doubt(struct array *array, const struct part *part)
 {
     struct pool *pool = &array->pool[part->pool];
-    if (!level_redundant(pool))
+    if (!level_redundant(pool) || mutant(MUTANT_FAILED_WRITE_TRUSTED))
         return;
     for (uint32_t r = part_first(pool, part); r <= part_last(pool, part); r++)
         bits_add(&pool->doubt, r);
     pool->doubtful = true;
+    intent_force(array, pool, false); /* W6 */
     array->again = true;
 }
 

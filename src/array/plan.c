@@ -348,6 +348,9 @@ bool array_plan(const struct array *array, const uint8_t *bytes, uint32_t length
                       "it cannot be understood; use a segue of the same release");
     if (request.verb >= sizeof plans / sizeof plans[0] || !plans[request.verb])
         return refuse(&planning, "request", NULL, "pools and volumes have no such verb");
+    if (array->carry.count >= CARRY_PLAN)
+        return refuse(&planning, "request", NULL,
+                      "too many changes are being carried out; ask again when they are done");
     effect.verb = request.verb;
     if (!plans[request.verb](&planning))
         return false;

@@ -290,7 +290,8 @@ static void test_blocks_on_drives(void **state)
     struct bits bits, found;
     uint64_t sequence;
     bits_fill(&bits, 77);
-    layout_put_map(block, in.pool_uuid, 99, 1 << 20, &bits);
+    layout_put_map(block, in.pool_uuid, 99, 1 << 20, true, &bits);
+    assert_true(layout_map_doubt(block));
     assert_true(layout_get_map(block, in.pool_uuid, 1 << 20, &sequence, &found));
     assert_int_equal(sequence, 99);
     assert_memory_equal(&bits, &found, sizeof bits);

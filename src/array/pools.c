@@ -4,11 +4,13 @@
  * P3 a pool's used_bytes and `volumes` are those of its volumes */
 #include "array/pools.h"
 
+#include "array/carry.h"
 #include "array/drives.h"
 #include "array/hostio.h"
 #include "array/leg.h"
 #include "array/level.h"
 #include "array/part.h"
+#include "array/sync.h"
 #include "base/must.h"
 
 enum { SAVE_VERSION = 1 };
@@ -35,7 +37,7 @@ bool pools_makes_sense(const struct pool_info *info, uint64_t data_bytes)
 
 void pools_reset(struct pool *pool)
 {
-    pool->born = pool->fresh = pool->map_known = pool->recheck = false;
+    pool->born = pool->fresh = pool->map_known = pool->recheck = pool->relabel = false;
     pool->stamp = 0;
     pool->generation = 0;
     memset(pool->incarnation, 0, sizeof pool->incarnation);
@@ -84,26 +86,31 @@ void pools_add(struct array *array, const struct pool_info *info, uint64_t data_
         array->drive[info->drives[i]].pool = info->index;
         array->drive[info->drives[i]].position = i;
         array->drive[info->drives[i]].probe = PROBE_NONE;
+        array->drive[info->drives[i]].slots_known = false;
     }
     drives_count_stale(array, pool);
     pool->fresh = array->phase == PHASE_BEGINNING || array->phase == PHASE_RUNNING;
+    for (uint8_t i = 0; pool->fresh && i < info->drive_count; i++)
+        if (array->drive[info->drives[i]].state == DRIVE_STATE_STALE)
+            sync_begin(array, info->drives[i]);
 }
 
 void pools_drop(struct array *array, uint8_t index)
 {
     struct pool *pool = &array->pool[index];
     must(pool->used && pool->volumes == 0);
+    carry_pool_dropped(array, index);
     part_forget_pool(array, index);
     leg_forget(array, LEG_MAP, index);
     leg_forget(array, LEG_CLEAR, index);
     leg_forget(array, LEG_COPY, index);
     for (uint8_t i = 0; i < pool->info.drive_count; i++) {
         struct drive *drive = &array->drive[pool->info.drives[i]];
-        leg_forget(array, LEG_SYNC, pool->info.drives[i]);
-        leg_forget(array, LEG_PROBE, pool->info.drives[i]);
+        sync_end(array, pool->info.drives[i]);
+        leg_forget_at(array, LEG_PROBE, pool->info.drives[i]);
         drive->pool = POOL_NONE;
         drive->probe = PROBE_NONE;
-        drive->sync = SYNC_IDLE;
+        drive->slots_known = false;
     }
     pools_reset(pool);
     pool->used = false;

@@ -4,8 +4,8 @@
  * every GOOD drive has every bit that a write has relied on (W2). Others are waited for for a
  * moment, and added B3 a pool is born when a drive carries its superblock
  *
- *   NONE -- reached --> READING -- head, or copy at the end --> OURS, BLANK, FOREIGN, ERROR
- *   NONE -- not listed, not online --> GONE
+ *   NONE -- reached --> READING -- head, or copy at the end --> OURS, BLANK, FOREIGN, ERROR, GONE
+ *   NONE -- not listed, not online --> GONE         GONE, ERROR -- after a while --> NONE
  */
 #include "array/probe.h"
 
@@ -13,10 +13,13 @@
 #include "array/drives.h"
 #include "array/intent.h"
 #include "array/leg.h"
+#include "array/level.h"
 #include "base/must.h"
 
 #define OTHERS_NS MS(100) /* for the maps of other drives, once one is here */
 #define AGAIN_NS MS(50)
+#define LOOK_NS MS(1000)    /* one that is gone, or cannot be read, is looked at again ... */
+#define FAILED_NS MS(15000) /* ... if it has FAILED already */
 
 void probe_begin(struct array *array)
 {
@@ -24,6 +27,7 @@ void probe_begin(struct array *array)
         array->drive[d].probe = PROBE_NONE;
         array->drive[d].probe_ns = 0;
         array->drive[d].map_ok = false;
+        array->drive[d].map_sequence = 0;
     }
     array->look = true;
 }
@@ -105,9 +109,9 @@ static void judge(struct array *array, int number)
     struct pool *pool = &array->pool[drive->pool];
     const struct superblock *found = &drive->superblock;
     array->again = array->look = true;
-    pool->recheck = true;
+    pool->recheck = pool->relabel = true;
     if (!drive->superblock_ok) {
-        drive->probe = PROBE_BLANK;
+        drive->probe = mutant(MUTANT_FOREIGN_TAKEN) ? PROBE_OURS : PROBE_BLANK;
         return;
     }
     drive->probe = PROBE_FOREIGN;
@@ -128,6 +132,11 @@ static void take_head(struct array *array, int number, const uint8_t *head)
                                      &drive->header[slot]))
             drive->header[slot].generation = 0;
     struct pool *pool = &array->pool[drive->pool];
+    if (!drive->slots_known) {
+        blob_slot_found(array, number);
+        intent_slot_found(array, number, head);
+        drive->slots_known = true;
+    }
     if (!pool->map_known && drives_takes_part(drive))
         drive->map_ok = intent_take(pool, head);
 }
@@ -162,6 +171,13 @@ void probe_leg_ended(struct array *array, struct leg *leg)
         array_alarm(array, drive->probe_ns);
         return;
     }
+    if (leg->gone) {
+        drive->probe = PROBE_GONE;
+        drive->probe_ns = 0;
+        array->again = array->look = true;
+        return;
+    }
+    drive->info.online = true; /* whatever it was at the login */
     if (head)
         drive->superblock_ok = false;
     if (leg->end == LEG_OK && head)
@@ -172,6 +188,7 @@ void probe_leg_ended(struct array *array, struct leg *leg)
         return;
     if (leg->end == LEG_ERROR && !drive->superblock_ok) {
         drive->probe = PROBE_ERROR;
+        drive->probe_ns = 0;
         drive->map_ok = false;
         array->again = array->look = true;
         return;
@@ -181,18 +198,29 @@ void probe_leg_ended(struct array *array, struct leg *leg)
 
 /* ---- what to do about it ---- */
 
+static bool no_good(const struct drive *drive)
+{
+    return drive->probe == PROBE_GONE || drive->probe == PROBE_ERROR;
+}
+
 static void look(struct array *array, int number)
 {
     struct drive *drive = &array->drive[number];
-    if (drive->pool == POOL_NONE || drive->probe != PROBE_NONE || !array->loop[number / 32].up ||
-        array->pool[drive->pool].fresh)
+    bool is_failed = drive->state == DRIVE_STATE_FAILED, again = no_good(drive);
+    if (drive->pool == POOL_NONE || (drive->probe != PROBE_NONE && !again) ||
+        !array->loop[number / 32].up || array->pool[drive->pool].fresh ||
+        (is_failed && (!drive->may_return || drive->lingering_count > 0)))
         return;
+    if (again && drive->probe_ns == 0)
+        drive->probe_ns = array->now_ns + (is_failed ? FAILED_NS : LOOK_NS);
     if (array->now_ns < drive->probe_ns) {
         array_alarm(array, drive->probe_ns);
         return;
     }
-    if (!drive->listed || !drive->info.online) {
+    drive->probe_ns = 0;
+    if (!drive->listed || (!drive->info.online && !again)) {
         drive->probe = PROBE_GONE;
+        array->again = true;
         return;
     }
     read(array, number, 0, LAYOUT_HEAD_BYTES);
@@ -238,9 +266,14 @@ static void known(struct array *array, struct pool *pool)
 {
     pool->map_known = pool->recheck = true;
     array->again = true;
-    if (array->begin_doubt)
+    if (!level_redundant(pool))
+        bits_clear(&pool->intent.set); /* it has no map: there are no copies that could differ */
+    if (array->begin_doubt || (pool->intent.doubt_kept && !mutant(MUTANT_DOUBT_FORGOTTEN)))
         bits_add_all(&pool->doubt, &pool->intent.set);
+    else
+        pool->intent.found = pool->intent.set; /* W5 */
     pool->doubtful = pool->intent.active = true;
+    intent_known(array, pool);
     trace_info(array->trace, "pool %s: %u of %u regions are in its write-intent map%s",
                pool->info.name, bits_count(&pool->intent.set), pool->regions,
                array->begin_doubt ? ", in doubt" : "");
@@ -289,7 +322,6 @@ void probe_pump(struct array *array)
     if (!all && array->now_ns < array->begin_ns + array->limits->drive_total_ns)
         return;
     array->phase = PHASE_RUNNING;
-    blob_begin(array);
     array->again = true;
     array_tell(array, ARRAY_NOTICE_BEGUN);
 }

@@ -87,7 +87,8 @@ static void write_start(struct array *array, struct part *part)
     for (uint32_t m = 0; m < pool->members; m++) {
         uint32_t position;
         const struct drive *drive = member(array, part, m, &position);
-        if (!drives_takes_part(drive))
+        bool stale = drive->state == DRIVE_STATE_STALE && mutant(MUTANT_STALE_NOT_WRITTEN);
+        if (!drives_takes_part(drive) || stale)
             continue;
         struct leg *leg =
             leg_new(array, LEG_PART, part_index(array, part), pool->info.drives[position],
@@ -114,6 +115,8 @@ static bool landed_on_good(struct array *array, const struct part *part)
         const struct drive *drive = member(array, part, m, &position);
         if (position_has(part->landed, position) && drive->state == DRIVE_STATE_GOOD)
             return true;
+        if (mutant(MUTANT_GOOD_WITHOUT_GOOD_DRIVE))
+            return true;
     }
     return false;
 }
@@ -135,7 +138,10 @@ static void write_ended(struct array *array, struct part *part, const struct leg
 
 static bool readable(const struct drive *drive)
 {
-    return drive->state == DRIVE_STATE_GOOD && !drives_alien(drive) && drive->probe != PROBE_GONE;
+    bool good = drive->state == DRIVE_STATE_GOOD ||
+                (drive->state == DRIVE_STATE_STALE && mutant(MUTANT_STALE_DRIVE_READ)) ||
+                (drive->state == DRIVE_STATE_FAILED && mutant(MUTANT_FAILED_DRIVE_READ));
+    return good && !drives_alien(drive) && drive->probe != PROBE_GONE;
 }
 
 /* Lower is better. */

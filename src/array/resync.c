@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* R1 one chunk is copied at a time per pool; while it is, no write to it is under way and none
- * begins R2 what is copied comes from a GOOD drive R3 a bit of `doubt`, or of a drive's `lacks`,
- * goes when every chunk of the region was copied and no drive of the pool changed its state since
- * the region was begun R4 what nobody can read is left: in doubt it is unreadable everywhere, which
- * makes the copies equal; a STALE drive keeps lacking it, and is not SYNCED
+ *    begins, and none that was given up may still land on it
+ * R2 what is copied comes from a GOOD drive; a drive's state slots from one and the same
+ * R3 a bit of `doubt`, or of a drive's `lacks`, goes when every chunk of the region was copied and
+ *    no drive of the pool changed its state since the region was begun
+ * R4 what no GOOD drive can read is left: in doubt it is unreadable everywhere, which makes the
+ *    copies equal; a STALE drive keeps lacking it, and is not SYNCED
  *
  *   choose() -> run of a region (or of the state slots)
  *     chunk: IDLE -- next_chunk --> DRAIN -- drained --> READING -- read_ended --> WRITING --> IDLE
  */
 #include "array/resync.h"
 
+#include "array/blob.h"
 #include "array/drives.h"
 #include "array/leg.h"
 #include "array/level.h"
@@ -24,7 +27,7 @@ enum { STATE_PIECES = LAYOUT_STATE_BYTES * 2 / COPY_BYTES + 1 };
 bool resync_holds(const struct pool *pool, const struct part *part)
 {
     const struct copy *copy = &pool->copy;
-    return copy->state != COPY_IDLE && !copy->state_slots &&
+    return copy->state != COPY_IDLE && !copy->state_slots && !mutant(MUTANT_RESYNC_BESIDE_WRITE) &&
            part_touches(part, copy->set, copy->at, copy->length);
 }
 
@@ -50,18 +53,20 @@ static void range(const struct pool *pool, uint32_t *first, uint32_t *end)
 static bool is_source(struct array *array, const struct pool *pool, uint32_t position)
 {
     const struct drive *drive = at_position(array, pool, position);
-    return drive->state == DRIVE_STATE_GOOD && drive->probe == PROBE_OURS && !drive->bad &&
+    bool good = drive->state == DRIVE_STATE_GOOD ||
+                (mutant(MUTANT_COPY_FROM_STALE) && drive->state == DRIVE_STATE_STALE);
+    return good && drive->probe == PROBE_OURS && !drive->bad &&
            drives_reached(array, pool->info.drives[position]);
 }
 
 static bool is_target(struct array *array, const struct pool *pool, uint32_t position)
 {
     const struct copy *copy = &pool->copy;
+    if (!drives_takes_part(at_position(array, pool, position)))
+        return false; /* it has FAILED since the run began */
     if (copy->state_slots)
         return pool->info.drives[position] == copy->drive;
-    if (copy->doubt)
-        return drives_takes_part(at_position(array, pool, position));
-    return position_has(copy->targets, position);
+    return copy->doubt || position_has(copy->targets, position);
 }
 
 /* ---- choosing what to copy ---- */
@@ -169,8 +174,10 @@ static void run_over(struct array *array, struct pool *pool)
     if (copy->state_slots) {
         bool sound = !copy->incomplete && copy->blob_stamp == array->store.stamp;
         run_abandon(array, pool, copy->incomplete ? RETRY_NS : 0);
-        if (sound)
+        if (sound) {
+            blob_copied(array, pool->info.drives[copy->source], copy->drive);
             sync_state_copied(array, copy->drive);
+        }
         return;
     }
     copy->cursor = copy->region + 1 < pool->regions ? copy->region + 1 : 0;
@@ -230,7 +237,7 @@ static bool next_set(struct array *array, struct pool *pool)
 static void next_chunk(struct array *array, struct pool *pool)
 {
     struct copy *copy = &pool->copy;
-    if (copy->stamp != pool->stamp) {
+    if (copy->stamp != pool->stamp && !mutant(MUTANT_RESYNC_OVER_CHANGE)) {
         run_abandon(array, pool, 0);
         return;
     }
@@ -256,11 +263,31 @@ static void chunk_over(struct array *array, struct pool *pool)
     pool->recheck = array->again = true;
 }
 
+/* R4: is there a GOOD drive that was not asked? */
+static bool untried(struct array *array, const struct pool *pool)
+{
+    uint32_t first, end;
+    bool any = false;
+    range(pool, &first, &end);
+    for (uint32_t p = first; p < end; p++) {
+        bool good = at_position(array, pool, p)->state == DRIVE_STATE_GOOD;
+        if (good && !position_has(pool->copy.tried, p))
+            return true;
+        any |= good;
+    }
+    return !any;
+}
+
 /* Nobody could read the chunk. */
 static void unreadable(struct array *array, struct pool *pool)
 {
     struct copy *copy = &pool->copy;
-    if (copy->refused || (copy->tried[0] | copy->tried[1]) == 0) {
+    if (copy->state_slots) {
+        copy->state_source++; /* R2: another one, from the beginning */
+        run_abandon(array, pool, RETRY_NS);
+        return;
+    }
+    if (copy->refused || untried(array, pool)) {
         run_abandon(array, pool, RETRY_NS);
         return;
     }
@@ -273,7 +300,7 @@ static void unreadable(struct array *array, struct pool *pool)
     }
     trace_error(array->trace, "pool %s: no drive can read %llu+%u: its copies stay as they are",
                 pool->info.name, (unsigned long long)on_drive(copy), copy->length);
-    copy->incomplete |= !copy->doubt; /* R4 */
+    copy->incomplete |= !copy->doubt && !mutant(MUTANT_UNREADABLE_COPIED); /* R4 */
     chunk_over(array, pool);
 }
 
@@ -282,9 +309,12 @@ static void read_next(struct array *array, struct pool *pool)
     struct copy *copy = &pool->copy;
     uint32_t first, end;
     range(pool, &first, &end);
-    for (uint32_t p = first; p < end; p++) {
+    for (uint32_t i = first; i < end; i++) {
+        uint32_t p = copy->state_slots ? (i + copy->state_source) % end : i;
         if (!is_source(array, pool, p) || position_has(copy->tried, p))
             continue;
+        if (copy->state_slots && copy->piece > 1 && p != copy->source)
+            continue; /* R2 */
         struct leg *leg = leg_new(array, LEG_COPY, pool->info.index, pool->info.drives[p],
                                   DRIVE_READ, on_drive(copy), copy->length);
         must(leg);
@@ -300,11 +330,18 @@ static void read_next(struct array *array, struct pool *pool)
 static void drained(struct array *array, struct pool *pool)
 {
     const struct copy *copy = &pool->copy;
-    if (!copy->state_slots)
+    if (!copy->state_slots && !mutant(MUTANT_RESYNC_BESIDE_WRITE))
         list_each (&pool->writing, link, next)
             if (part_touches(list_member(link, struct part, link), copy->set, copy->at,
                              copy->length))
                 return; /* R1: over() of the part wakes us */
+    uint32_t first, end;
+    range(pool, &first, &end);
+    for (uint32_t p = first; p < end; p++)
+        if (drives_takes_part(at_position(array, pool, p)) &&
+            leg_may_land(array, pool->info.drives[p], on_drive(copy), copy->length) &&
+            !mutant(MUTANT_COPY_WHILE_LINGERING))
+            return; /* R1: its answer, or a login, wakes us */
     read_next(array, pool);
 }
 

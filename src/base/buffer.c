@@ -9,36 +9,63 @@
 
 static const uint32_t class_bytes[BUFFER_CLASSES] = {4096, 16384, 65536, 262144, BUFFER_MAX};
 
-struct buffer_pool {
+/* Each class has addresses for all of the pool's bytes, so that no class can take them from another
+ * for good. What is in memory is bounded by giving pages of free pieces back to the system. */
+struct size_class {
     uint8_t *memory;
-    uint64_t mapped, carved, used;
-    struct buffer *free[BUFFER_CLASSES];
-    struct buffer *all; /* descriptors, one per carved piece */
-    uint64_t descriptors, descriptors_max;
+    struct buffer *all; /* descriptors of the pieces cut off so far */
+    uint64_t pieces, pieces_max;
+    struct buffer *warm, *cold; /* free: with their pages, without */
 };
+
+struct buffer_pool {
+    uint64_t limit;
+    uint64_t used;     /* held by references */
+    uint64_t resident; /* used, and warm */
+    struct size_class class[BUFFER_CLASSES];
+};
+
+static void *map(uint64_t bytes)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static void unmap(void *at, uint64_t bytes)
+{
+    if (at)
+        munmap(at, bytes);
+}
 
 struct buffer_pool *buffer_pool_new(uint64_t bytes)
 {
     struct buffer_pool *pool = calloc(1, sizeof *pool);
     if (!pool)
         return NULL;
-    pool->mapped = bytes;
-    pool->descriptors_max = bytes / class_bytes[0] + 1;
-    pool->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    pool->all = mmap(NULL, pool->descriptors_max * sizeof(struct buffer), PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (pool->memory == MAP_FAILED || pool->all == MAP_FAILED) {
-        free(pool);
-        return NULL;
+    pool->limit = bytes;
+    for (int c = 0; c < BUFFER_CLASSES; c++) {
+        struct size_class *class = &pool->class[c];
+        class->pieces_max = bytes / class_bytes[c];
+        if (class->pieces_max == 0)
+            continue;
+        class->memory = map(class->pieces_max * class_bytes[c]);
+        class->all = map(class->pieces_max * sizeof *class->all);
+        if (!class->memory || !class->all) {
+            buffer_pool_free(pool);
+            return NULL;
+        }
     }
     return pool;
 }
 
 void buffer_pool_free(struct buffer_pool *pool)
 {
-    munmap(pool->memory, pool->mapped);
-    munmap(pool->all, pool->descriptors_max * sizeof(struct buffer));
+    for (int c = 0; c < BUFFER_CLASSES; c++) {
+        struct size_class *class = &pool->class[c];
+        unmap(class->memory, class->pieces_max * class_bytes[c]);
+        unmap(class->all, class->pieces_max * sizeof *class->all);
+    }
     free(pool);
 }
 
@@ -49,41 +76,66 @@ uint64_t buffer_pool_used(const struct buffer_pool *pool)
 
 uint64_t buffer_pool_limit(const struct buffer_pool *pool)
 {
-    return pool->mapped;
+    return pool->limit;
 }
 
-static struct buffer *carve(struct buffer_pool *pool, int class_index)
+static struct buffer *take_first(struct buffer **list)
 {
-    uint32_t size = class_bytes[class_index];
-    if (pool->mapped - pool->carved < size)
+    struct buffer *buffer = *list;
+    if (buffer)
+        *list = buffer->next;
+    return buffer;
+}
+
+static struct buffer *cut(struct buffer_pool *pool, int class_index)
+{
+    struct size_class *class = &pool->class[class_index];
+    if (class->pieces == class->pieces_max)
         return NULL;
-    struct buffer *buffer = &pool->all[pool->descriptors++];
-    buffer->data = pool->memory + pool->carved;
-    buffer->capacity = size;
+    struct buffer *buffer = &class->all[class->pieces];
+    buffer->data = class->memory + class->pieces++ * class_bytes[class_index];
+    buffer->capacity = class_bytes[class_index];
     buffer->class_index = (uint8_t)class_index;
     buffer->pool = pool;
-    pool->carved += size;
     return buffer;
+}
+
+/* Gives pages of free pieces back until so many more may be in memory. */
+static void cool(struct buffer_pool *pool, uint32_t bytes)
+{
+    for (int c = 0; c < BUFFER_CLASSES && pool->resident + bytes > pool->limit; c++) {
+        struct size_class *class = &pool->class[c];
+        struct buffer *buffer;
+        while (pool->resident + bytes > pool->limit && (buffer = take_first(&class->warm))) {
+            madvise(buffer->data, buffer->capacity, MADV_DONTNEED);
+            pool->resident -= buffer->capacity;
+            buffer->next = class->cold;
+            class->cold = buffer;
+        }
+    }
 }
 
 struct buffer *buffer_get(struct buffer_pool *pool, uint32_t length)
 {
-    for (int c = 0; c < BUFFER_CLASSES; c++) {
-        if (class_bytes[c] < length)
-            continue;
-        struct buffer *buffer = pool->free[c];
-        if (buffer)
-            pool->free[c] = buffer->next;
-        else
-            buffer = carve(pool, c);
+    int c = 0;
+    while (c < BUFFER_CLASSES && class_bytes[c] < length)
+        c++;
+    if (c == BUFFER_CLASSES || pool->used + class_bytes[c] > pool->limit)
+        return NULL;
+    struct buffer *buffer = take_first(&pool->class[c].warm);
+    if (!buffer) {
+        cool(pool, class_bytes[c]);
+        buffer = take_first(&pool->class[c].cold);
         if (!buffer)
-            continue; /* a larger piece may still be free */
-        buffer->refs = 1;
-        buffer->next = NULL;
-        pool->used += buffer->capacity;
-        return buffer;
+            buffer = cut(pool, c);
+        if (!buffer)
+            return NULL;
+        pool->resident += buffer->capacity;
     }
-    return NULL;
+    buffer->refs = 1;
+    buffer->next = NULL;
+    pool->used += buffer->capacity;
+    return buffer;
 }
 
 struct buffer *buffer_ref(struct buffer *buffer)
@@ -101,7 +153,8 @@ void buffer_unref(struct buffer *buffer)
     if (--buffer->refs > 0)
         return;
     struct buffer_pool *pool = buffer->pool;
+    struct size_class *class = &pool->class[buffer->class_index];
     pool->used -= buffer->capacity;
-    buffer->next = pool->free[buffer->class_index];
-    pool->free[buffer->class_index] = buffer;
+    buffer->next = class->warm;
+    class->warm = buffer;
 }

@@ -32,7 +32,8 @@ struct slice {
     uint32_t offset, length;
 };
 
-/* A pool of at most `bytes` of payload memory (mapped, touched only when used). NULL: no memory. */
+/* A pool of at most `bytes` of payload memory, whatever the sizes of its pieces (mapped, touched
+ * only when used; never more of it in memory than that). NULL: no memory. */
 struct buffer_pool *buffer_pool_new(uint64_t bytes);
 void buffer_pool_free(struct buffer_pool *pool);
 /* Bytes now held by references, by capacity. */

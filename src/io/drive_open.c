@@ -34,6 +34,23 @@ static int make_parents(const char *path)
     return 0;
 }
 
+/* The name of a new file outlives a loss of power. */
+static int sync_parent(const char *path)
+{
+    char parent[DRIVE_PATH_BYTES];
+    snprintf(parent, sizeof parent, "%s", path);
+    char *slash = strrchr(parent, '/');
+    if (!slash)
+        return 0;
+    slash[slash == parent] = 0;
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int error = fsync(fd);
+    close(fd);
+    return error;
+}
+
 /* The file appears with its whole size or not at all. */
 static int make_file(const char *path, uint64_t bytes)
 {
@@ -44,7 +61,8 @@ static int make_file(const char *path, uint64_t bytes)
     int fd = open(aside, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return -1;
-    int error = ftruncate(fd, (off_t)bytes) || fsync(fd) || rename(aside, path);
+    int error =
+        ftruncate(fd, (off_t)bytes) || fsync(fd) || rename(aside, path) || sync_parent(path);
     int kept = errno;
     close(fd);
     errno = kept;

@@ -10,6 +10,7 @@
  * D1  While a command that FETCHes runs, no other write or fill of its drive does.
  * D2  Writes and fills of a drive that wait begin in the order in which they came.
  * D3  Memory that the kernel was given stays referenced until the completion has come.
+ * D4  A drive without O_DIRECT of which one flush has failed does nothing any more.
  */
 #include "io/drives.h"
 
@@ -77,7 +78,8 @@ void drives_facts(const struct drives *drives, uint32_t drive, struct drive_fact
 {
     must(drive < drives->count);
     *out = drives->at[drive].facts;
-    out->online = drives->at[drive].fd >= 0 && !drives->at[drive].absent;
+    out->online =
+        drives->at[drive].fd >= 0 && !drives->at[drive].absent && !drives->at[drive].lossy;
 }
 
 const char *drives_path(const struct drives *drives, uint32_t drive)
@@ -168,7 +170,7 @@ static void start_waiting(struct drives *drives, struct drive *drive);
 static void finish(struct drives *drives, struct drive_request *r, enum drive_status status)
 {
     struct drive *drive = &drives->at[r->drive];
-    r->status = drive->absent ? DRIVE_GONE : status;
+    r->status = drive->absent || drive->lossy ? DRIVE_GONE : status;
     if (r->status != DRIVE_OK && r->status != DRIVE_BUSY)
         drive->errors++;
     else
@@ -289,10 +291,6 @@ static void lay_over(struct drive_request *r)
     const uint8_t *from = slice_bytes(r->data);
     if (r->op == DRIVE_WRITE) {
         memcpy(to, from, r->part);
-        return;
-    }
-    if (r->data.length == 0) {
-        memset(to, 0, r->part);
         return;
     }
     if (r->data.length == 0) { /* a fill without a pattern: zeroes */
@@ -457,7 +455,7 @@ void drives_submit(struct drives *drives, uint32_t index, const struct action *a
         .length = action->drive.length,
         .data = data,
     };
-    if (drive->fd < 0 || drive->absent)
+    if (drive->fd < 0 || drive->absent || drive->lossy)
         finish(drives, r, DRIVE_GONE);
     else if (!is_sound(drive, action))
         fail(drives, r, EINVAL);
@@ -500,6 +498,20 @@ static void not_punched(struct drives *drives, struct drive_request *r)
     start_piece(drives, r);
 }
 
+/* The page cache forgets what it could not write, and tells it once: a later flush would be a lie.
+ */
+static void note_loss(struct drives *drives, const struct drive_request *r)
+{
+    struct drive *drive = &drives->at[r->drive];
+    bool durable = r->phase == DRIVE_PHASE_FLUSHING || (r->phase == DRIVE_PHASE_WRITING && r->fua);
+    if (!durable || drive->facts.direct || drive->lossy)
+        return;
+    drive->lossy = true;
+    trace_error(drives->trace,
+                "drive %s: what was written may be lost; its commands fail from now on",
+                drive->open.name);
+}
+
 static bool is_retryable(int result)
 {
     return result == -EAGAIN || result == -EINTR;
@@ -519,6 +531,7 @@ void drives_complete(struct drives *drives, const struct completion *c)
         return;
     }
     if (c->result < 0) {
+        note_loss(drives, r);
         fail(drives, r, -c->result);
         return;
     }

@@ -48,6 +48,7 @@ struct drive {
     struct drive_facts facts;
     int fd;      /* -1: offline */
     bool absent; /* its file has vanished since */
+    bool lossy;  /* its page cache has lost writes */
     bool no_punch;
     bool alone;      /* a read-modify-write is running */
     uint32_t writes; /* running, fills included */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/drives.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,6 +62,8 @@ static void submit(uint32_t drive, uint64_t tag, enum drive_op op, uint64_t offs
     drives_submit(drives, drive, &action);
 }
 
+static int pretended_error; /* what the kernel says to the next request, 0: as it is */
+
 static struct drive_done await(void)
 {
     struct drive_done done;
@@ -69,8 +72,12 @@ static struct drive_done await(void)
         if (drives_next(drives, &done))
             return done;
         ring_turn(&ring, MS(100));
-        while (ring_next(&ring, &completion))
+        while (ring_next(&ring, &completion)) {
+            if (pretended_error)
+                completion.result = -pretended_error;
+            pretended_error = 0;
             drives_complete(drives, &completion);
+        }
     }
     fail_msg("no answer");
     return done;
@@ -249,6 +256,49 @@ static void a_vanished_file_is_gone(void **state)
     assert_int_equal(write_bytes(drive, 0, 4096, 1, 0, false), DRIVE_OK);
 }
 
+static enum drive_status flush(uint32_t drive, int error)
+{
+    submit(drive, 9, DRIVE_FLUSH, 0, 0, slice_none(), false);
+    pretended_error = error;
+    return await().status;
+}
+
+/* The kernel tells of a failed write-back once, and forgets what was to be written. */
+static void a_failed_flush_of_the_page_cache_is_never_made_good(void **state)
+{
+    (void)state;
+    for (int by_write = 0; by_write < 2; by_write++) {
+        char name[2] = {(char)('x' + by_write), 0}, sentence[512];
+        uint32_t drive = (uint32_t)try_open(name, DRIVE_BYTES, false, sentence, sizeof sentence);
+        drives->at[drive].facts.direct = false;
+        assert_int_equal(write_bytes(drive, 0, 4096, 1, 0, false), DRIVE_OK);
+        assert_int_equal(flush(drive, EINTR), DRIVE_OK); /* tried again */
+        pretended_error = EIO;
+        if (by_write)
+            assert_int_equal(write_bytes(drive, 0, 4096, 1, 0, true), DRIVE_GONE);
+        else
+            assert_int_equal(flush(drive, ENOSPC), DRIVE_GONE);
+        pretended_error = 0;
+        assert_int_equal(flush(drive, 0), DRIVE_GONE);
+        assert_int_equal(write_bytes(drive, 0, 4096, 1, 0, false), DRIVE_GONE);
+        submit(drive, 6, DRIVE_READ, 0, 4096, slice_none(), false);
+        assert_int_equal(await().status, DRIVE_GONE);
+        struct drive_facts facts;
+        drives_facts(drives, drive, &facts);
+        assert_false(facts.online);
+    }
+    /* an error of a plain write is told there and then, and a drive without page cache may try */
+    uint32_t drive = open_drive();
+    drives->at[drive].facts.direct = false;
+    pretended_error = EIO;
+    assert_int_equal(write_bytes(drive, 0, 4096, 1, 0, false), DRIVE_MEDIUM_ERROR);
+    assert_int_equal(flush(drive, 0), DRIVE_OK);
+    drives->at[drive].facts.direct = true;
+    assert_int_equal(flush(drive, EIO), DRIVE_MEDIUM_ERROR);
+    assert_int_equal(flush(drive, 0), DRIVE_OK);
+    assert_int_equal(buffer_pool_used(buffers), 0);
+}
+
 static void a_drive_is_used_once(void **state)
 {
     (void)state;
@@ -365,6 +415,7 @@ int main(void)
         DISK(what_is_no_command_is_an_error),
         DISK(a_truncated_file_is_a_medium_error),
         DISK(a_vanished_file_is_gone),
+        DISK(a_failed_flush_of_the_page_cache_is_never_made_good),
         DISK(a_drive_is_used_once),
         DISK(a_missing_drive_is_refused_or_offline),
         DISK(more_than_there_is_room_for_is_busy),

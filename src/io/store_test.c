@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "io/worker.h"
+
 static char directory[64], path[80];
 
 static void spoil(long offset, size_t length)
@@ -109,6 +111,44 @@ static void whole_files(void **state)
     assert_false(store_write("/nowhere/at/all", "1", 1));
 }
 
+/* What a worker says of a store to that path: 0 if it is durable. */
+static int stored_by_worker(struct ring *ring, const char *to)
+{
+    struct worker *worker = worker_new(ring, 0, "store", NULL);
+    struct job job = {.kind = JOB_STORE, .tag = 3, .store = {.length = 3, .bytes = "new"}};
+    struct completion completion;
+    snprintf(job.store.path, sizeof job.store.path, "%s", to);
+    assert_non_null(worker);
+    assert_true(worker_give(worker, &job));
+    memset(&job, 0xEE, sizeof job);
+    while (!worker_take(worker, &job)) {
+        ring_turn(ring, 1000000000);
+        while (ring_next(ring, &completion))
+            worker_complete(worker);
+    }
+    assert_int_equal(job.tag, 3);
+    worker_free(worker);
+    return job.store.error;
+}
+
+/* Also where no call has failed: a fence that is not durable must not be answered for. */
+static void a_worker_tells_what_is_not_durable(void **state)
+{
+    (void)state;
+    struct ring ring;
+    char sentence[256];
+    assert_int_equal(ring_open(&ring, sentence, sizeof sentence), 0);
+    assert_int_equal(stored_by_worker(&ring, path), 0);
+    expect("new");
+    assert_int_not_equal(stored_by_worker(&ring, "/nowhere/at/all"), 0);
+    spoil(0, STORE_SLOT_BYTES);
+    spoil(STORE_SLOT_BYTES, STORE_SLOT_BYTES);
+    assert_int_not_equal(stored_by_worker(&ring, path), 0);
+    assert_int_equal(truncate(path, STORE_SLOT_BYTES), 0);
+    assert_int_not_equal(stored_by_worker(&ring, path), 0);
+    ring_close(&ring);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -136,6 +176,7 @@ int main(void)
         ROW(settled_slots_are_both_the_newest),
         ROW(what_is_not_whole_is_no_state),
         ROW(whole_files),
+        ROW(a_worker_tells_what_is_not_durable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

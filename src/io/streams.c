@@ -159,7 +159,9 @@ static struct stream *take(struct streams *streams, enum stream_use use, uint32_
         s->use = use;
         s->owner = owner;
         s->fd = fd;
-        s->handle = ++streams->handles << STREAM_INDEX_BITS | i;
+        do /* never STREAM_NONE, also when the count begins anew */
+            s->handle = ++streams->handles << STREAM_INDEX_BITS | i;
+        while (s->handle == STREAM_NONE);
         s->broken = s->more = s->late = s->paused = false;
         s->held = 0;
         return s;
@@ -388,10 +390,19 @@ static void tell_data(struct streams *streams, struct stream *s, uint32_t length
     forget_sink(s);
 }
 
+static bool is_retryable(int result)
+{
+    return result == -EAGAIN || result == -EINTR;
+}
+
 static bool received(struct streams *streams, struct stream *s, const struct completion *c,
                      struct stream_event *out)
 {
     s->receiving = false;
+    if (is_retryable(c->result) && s->state != STREAM_STATE_ENDING) {
+        receive(streams, s);
+        return false;
+    }
     if (s->state != STREAM_STATE_OPEN || c->result <= 0) {
         forget_sink(s);
         if (s->state == STREAM_STATE_ENDING) {
@@ -516,8 +527,10 @@ static bool sending_failed(struct streams *streams, struct stream *s, int error,
         end(streams, s);
         return false;
     }
-    if (s->receiving) /* what came before the end is still read; then the end is told */
+    if (s->receiving) { /* what came before the end is still read; then the end is told */
+        shutdown(s->fd, SHUT_RDWR); /* ... which does not come of itself after a shortage here */
         return false;
+    }
     tell(streams, s, STREAM_EVENT_CLOSED, out);
     out->error = error;
     end(streams, s);
@@ -531,9 +544,9 @@ static bool sent(struct streams *streams, struct stream *s, int result, struct s
         end_if_idle(s);
         return false;
     }
-    if (result < 0 && result != -EAGAIN && result != -EINTR)
+    if (result < 0 && !is_retryable(result))
         return sending_failed(streams, s, -result, out);
-    if (result > 0)
+    if (result >= 0)
         send_queue_sent(&s->queue, (uint64_t)result);
     if (s->queue.count) {
         send_next(streams, s);

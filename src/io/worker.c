@@ -62,8 +62,9 @@ static void do_job(struct worker *worker, struct job *job)
         return;
     case JOB_STORE:
         errno = 0;
-        job->store.error =
-            store_put(job->store.path, job->store.bytes, job->store.length) ? 0 : errno;
+        job->store.error = 0;
+        if (!store_put(job->store.path, job->store.bytes, job->store.length))
+            job->store.error = errno ? errno : EIO; /* damaged, or written in part: no error says */
         return;
     case JOB_LOOK:
         look_at(job);

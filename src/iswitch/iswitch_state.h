@@ -6,6 +6,7 @@
  * they work together. */
 
 #include "base/list.h"
+#include "base/mutant.h"
 #include "command/directory.h"
 #include "iswitch/iswitch.h"
 #include "iswitch/keys.h"
@@ -103,13 +104,12 @@ struct task {
     uint32_t answered;    /* bytes of it that have been given to the host */
     uint32_t data_sn;
     /* task management */
-    struct task *parent;        /* of a part */
-    uint8_t parts;              /* that have not answered */
-    struct task *ender;         /* the request under way that ends this task */
-    struct task *after;         /* ABORT TASK: answered once that one is */
-    bool overtaken;             /* ABORT TASK: its task completed meanwhile */
-    struct task *victim;        /* ABORT TASK: its task, if that still is ... */
-    uint32_t victim_generation; /* ... this one */
+    struct task *parent; /* of a part */
+    uint8_t parts;       /* that have not answered */
+    uint32_t victim_itt; /* ABORT TASK: its task, which was with a group; else 0 */
+    bool overtaken;      /* ABORT TASK: its task completed meanwhile */
+    bool ended;          /* withdrawn, since a request ends it: that waits for its answer */
+    bool told;           /* ... which the host gets though it was aborted */
 };
 
 /* ---- a session: one I_T nexus ---- */
@@ -466,11 +466,11 @@ enum verdict management_begin(struct iswitch *x, struct connection *c);
 void management_end(struct iswitch *x, struct connection *c);
 /* A part has its answer. */
 void management_part(struct iswitch *x, struct task *part, uint8_t result);
-/* A task that a request is ending has its answer: does the host get it? */
-bool management_delivers(struct iswitch *x, struct task *task, bool aborted);
-/* ... it got it: a request that waited for that is answered now. */
-void management_delivered(struct iswitch *x, struct task *task);
+/* A task has its answer: does the host get it? */
+bool management_delivers(const struct task *task, bool aborted);
+/* A task that a request is ending was answered: what waited for that is answered now. */
+void management_answered(struct iswitch *x, struct session *session, uint32_t itt, bool delivered);
 /* A task is about to be free: whoever knows it forgets it. */
-void management_over(struct iswitch *x, struct task *task);
+void management_over(struct task *task);
 
 #endif

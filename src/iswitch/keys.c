@@ -346,7 +346,7 @@ static bool take_name(struct negotiation *n, const struct key_row *row, char *va
     char *out = (char *)n->parameters + row->at;
     for (size_t i = 0; i <= length; i++) {
         char c = value[i];
-        if (i < length && (c <= ' ' || c == ',' || c == 0x7F))
+        if (i < length && ((uint8_t)c <= ' ' || c == ',' || (uint8_t)c >= 0x7F))
             return false;
         bool upper = c >= 'A' && c <= 'Z' && row->at != PARAMETER(session_type);
         out[i] = (char)(upper ? c - 'A' + 'a' : c);

@@ -113,7 +113,7 @@ static void names(void **state)
     longest[ISCSI_NAME_MAX + 1] = 0;
     begin(&g, ISCSI_STAGE_SECURITY, false);
     assert_int_equal(take(&g, "TargetName", longest), KEYS_BROKEN);
-    static const char *const bad[] = {"", "a b", "a,i,0x1", "a\n"};
+    static const char *const bad[] = {"", "a b", "a,i,0x1", "a\n", "caf\xC3\xA9", "\xC3", "a\x7F"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         begin(&g, ISCSI_STAGE_SECURITY, false);
         assert_int_equal(take(&g, "InitiatorName", bad[i]), KEYS_BROKEN);

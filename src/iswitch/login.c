@@ -178,7 +178,7 @@ void login_retry(struct iswitch *x, struct connection *c)
     struct session *rival;
     while ((rival = session_rival(x, c->parameters.initiator, c->isid, &live)) && live)
         connection_close(x, rival->connection, "the host began its session anew");
-    if (!rival)
+    if (!rival || mutant(MUTANT_LOGIN_BESIDE_OLD))
         enter_full_feature(x, c);
 }
 

@@ -2,7 +2,9 @@
 
 /* Task management (RFC 7143 11.5, 4.2.3): each request becomes a COMMAND_TASK part for every group
  * that it touches. Commands of the same host that are still here are ended here; those with a group
- * are ended by it, and their own answers are kept from the host once the request is complete. */
+ * are withdrawn, which ends what has no order yet. A request is answered only when each of them is
+ * over: one that a unit had refused for a while could else run after the host was told that it
+ * never will. One that had an order is answered to the host first. */
 
 #include "base/must.h"
 #include "iswitch/iswitch_state.h"
@@ -75,6 +77,13 @@ static void add_part(struct iswitch *x, struct task *task, uint8_t group, uint16
     task_route(x, part);
 }
 
+static void withdraw(struct iswitch *x, struct task *task)
+{
+    task->ended = true;
+    task->told = false;
+    sender_withdraw(x->sender, task->group, task->sequence);
+}
+
 /* Ends a command of this host that has no answer yet. */
 static void end_command(struct iswitch *x, struct task *request, struct task *task)
 {
@@ -91,7 +100,7 @@ static void end_command(struct iswitch *x, struct task *request, struct task *ta
         task_free(x, task);
         break;
     case TASK_STATE_SENT:
-        task->ender = request;
+        withdraw(x, task);
         break;
     case TASK_STATE_FREE:
     case TASK_STATE_PARTS:
@@ -108,18 +117,17 @@ static void abort_one(struct iswitch *x, struct task *request, uint32_t itt)
         finish(x, request, ISCSI_TASK_UNKNOWN); /* or its answer is just before this one */
         return;
     }
-    bool sent = task->state == TASK_STATE_SENT;
+    if (task->state == TASK_STATE_SENT) {
+        withdraw(x, task);
+        request->victim_itt = itt;
+        add_part(x, request, task->group, task->volume, task->lun, task->sequence);
+        return;
+    }
     if (task->state == TASK_STATE_EARLY)
         task->silent = true;
     else
         end_command(x, request, task);
-    if (!sent) {
-        finish(x, request, ISCSI_TASK_COMPLETE);
-        return;
-    }
-    request->victim = task;
-    request->victim_generation = task->generation;
-    add_part(x, request, task->group, task->volume, task->lun, task->sequence);
+    finish(x, request, ISCSI_TASK_COMPLETE);
 }
 
 static void end_commands(struct iswitch *x, struct task *request, bool all)
@@ -188,33 +196,49 @@ void management_end(struct iswitch *x, struct connection *c)
 
 /* ---- answers ---- */
 
-static void release_commands(struct task *request, bool complete)
+static bool covers(const struct task *request, const struct task *task)
 {
-    list_each (&request->session->tasks, link, next) {
-        struct task *task = list_member(link, struct task, in_session);
-        if (task->ender != request)
-            continue;
-        task->ender = NULL;
-        if (complete && task->state == TASK_STATE_SENT)
-            task->silent = true;
+    switch (functions[request->function].scope) {
+    case SCOPE_TASK:
+        return task->itt == request->victim_itt;
+    case SCOPE_UNIT:
+        return lun_number(task->lun) == lun_number(request->lun);
+    case SCOPE_TARGET:
+        return true;
+    case SCOPE_NONE:
+        break;
     }
+    return false;
 }
 
-static void parts_done(struct iswitch *x, struct task *request)
+/* The next older command that the request ends and that is with a group; NULL: no more. */
+static struct task *next_ended(const struct task *request, const struct list *from)
 {
-    struct task *victim = request->victim;
-    bool complete = request->task_response == ISCSI_TASK_COMPLETE;
-    bool pending = victim && victim->generation == request->victim_generation &&
-                   victim->state == TASK_STATE_SENT;
-    if (request->task_response == ISCSI_TASK_UNKNOWN && pending && victim->ender == request) {
-        request->after = victim; /* it was done before: its answer is on its way, and comes first */
-        return;
+    for (struct list *at = from->prev; at != &request->session->tasks; at = at->prev) {
+        struct task *task = list_member(at, struct task, in_session);
+        if (task->state == TASK_STATE_SENT && task->ended && covers(request, task))
+            return task;
     }
-    if (complete && pending)
-        victim->silent = true;
-    if (complete && request->overtaken)
-        request->task_response = ISCSI_TASK_UNKNOWN;
-    release_commands(request, complete);
+    return NULL;
+}
+
+/* Its parts have answered: when what it ends is over, the host is told. */
+static void go_on(struct iswitch *x, struct task *request)
+{
+    if (request->state != TASK_STATE_PARTS || request->parts > 0 ||
+        next_ended(request, &request->in_session))
+        return;
+    if (functions[request->function].scope == SCOPE_TASK)
+        request->task_response = request->overtaken ? ISCSI_TASK_UNKNOWN : ISCSI_TASK_COMPLETE;
+    response_queue(x, request);
+}
+
+/* The group has not done it: its commands are answered whatever becomes of them. */
+static void refused(struct iswitch *x, struct task *request)
+{
+    struct task *task = next_ended(request, &request->in_session);
+    for (; task; task = next_ended(request, &task->in_session))
+        task->told = true;
     response_queue(x, request);
 }
 
@@ -227,42 +251,39 @@ void management_part(struct iswitch *x, struct task *part, uint8_t result)
     if (result != ISCSI_TASK_COMPLETE)
         request->task_response = result;
     must(request->parts > 0);
-    if (--request->parts == 0)
-        parts_done(x, request);
-}
-
-bool management_delivers(struct iswitch *x, struct task *task, bool aborted)
-{
-    (void)x;
-    struct task *request = task->ender;
-    if (request->after == task)
-        return true;
-    if (aborted)
-        return false;
-    request->overtaken = true;
-    task->ender = NULL;
-    return true;
-}
-
-void management_delivered(struct iswitch *x, struct task *task)
-{
-    struct task *request = task->ender;
-    task->ender = NULL;
-    if (!request || request->after != task)
+    if (--request->parts > 0)
         return;
-    request->after = NULL;
-    response_queue(x, request);
+    if (request->task_response == ISCSI_TASK_COMPLETE ||
+        request->task_response == ISCSI_TASK_UNKNOWN)
+        go_on(x, request);
+    else
+        refused(x, request);
 }
 
-void management_over(struct iswitch *x, struct task *task)
+bool management_delivers(const struct task *task, bool aborted)
 {
-    management_delivered(x, task);
+    return !task->ended || task->told || !aborted;
+}
+
+void management_answered(struct iswitch *x, struct session *session, uint32_t itt, bool delivered)
+{
+    list_each (&session->tasks, link, next) {
+        struct task *request = list_member(link, struct task, in_session);
+        if (request->state != TASK_STATE_PARTS)
+            continue;
+        if (delivered && functions[request->function].scope == SCOPE_TASK &&
+            request->victim_itt == itt)
+            request->overtaken = true;
+        go_on(x, request);
+    }
+}
+
+void management_over(struct task *task)
+{
     if (task->kind != COMMAND_TASK || task->part)
         return;
     list_each (&task->session->tasks, link, next) {
         struct task *other = list_member(link, struct task, in_session);
-        if (other->ender == task)
-            other->ender = NULL;
         if (other->parent == task)
             other->parent = NULL;
     }

@@ -17,7 +17,7 @@ static int set_up(void **state)
     struct iswitch_config config = test_host_config();
     test_host_begin(&t, &config);
     test_host_serve(&t);
-    t.keep = t.keep_tasks = true;
+    t.keep = t.keep_tasks = t.keep_withdrawals = true;
     test_host_connect(&t, 1, TEST_HOST, 1);
     return 0;
 }
@@ -45,11 +45,14 @@ static void answer_task(uint32_t command, uint8_t result)
 
 static const struct response_message aborted = {.status = 0x40};
 
-/* The group has ended it: the host gets no answer to it, whichever answer comes first. */
+/* The group has ended it: the host gets no answer to it, whichever answer comes first. Nor if it
+ * had read already, but the unit that answers has no data of that. */
 static void abort_of_a_running_one(void **state)
 {
     (void)state;
-    for (int first = 0; first < 2; first++) {
+    static const struct response_message bare = {.status = 0, .transferred = 512};
+    for (int way = 0; way < 4; way++) {
+        const struct response_message *end = way < 2 ? &aborted : &bare;
         uint32_t read, task, itt = test_host_read(&t, 1, 7, 1);
         assert_int_equal(test_host_kept(&t, COMMAND_SCSI, &read), 1);
         uint32_t request = test_host_task(&t, 1, TASK_ABORT_TASK, 0, itt);
@@ -58,22 +61,86 @@ static void abort_of_a_running_one(void **state)
         assert_true(t.command[task].command.task_sequence == t.command[read].command.id.sequence);
         assert_int_equal(t.command[task].command.volume, 3);
         assert_int_equal(t.command[task].command.nexus, t.command[read].command.nexus);
-        if (first == 0)
-            test_host_answer(&t, read, &aborted, slice_none());
+        if (way % 2 == 0)
+            test_host_answer(&t, read, end, slice_none());
+        else
+            answer_task(task, ISCSI_TASK_COMPLETE);
+        test_host_wait(&t, 0);
         test_host_expect_nothing(&t, 1);
-        answer_task(task, ISCSI_TASK_COMPLETE);
+        if (way % 2 == 0)
+            answer_task(task, ISCSI_TASK_COMPLETE);
+        else
+            test_host_answer(&t, read, end, slice_none());
+        test_host_wait(&t, 0);
         expect_task(1, request, ISCSI_TASK_COMPLETE);
-        if (first == 1)
-            test_host_answer(&t, read, first ? NULL : &aborted, slice_none());
         test_host_expect_nothing(&t, 1);
     }
+}
+
+static void refuse_as_stale(uint32_t command)
+{
+    struct message refuse = {.kind = MESSAGE_REFUSE,
+                             .from = port_unit(0, 0),
+                             .to = port_switch(0),
+                             .refuse = {.id = t.command[command].command.id,
+                                        .group = 0,
+                                        .reason = REFUSE_STALE,
+                                        .epoch = t.command[command].command.epoch}};
+    test_host_message(&t, &refuse);
+    test_host_wait(&t, 0);
+}
+
+/* One that no unit has in its queue would run later, when the host has long been told that it is
+ * aborted, and may have written something else there. */
+static void abort_of_one_without_an_order(void **state)
+{
+    (void)state;
+    for (int whole_unit = 0; whole_unit < 2; whole_unit++) {
+        uint32_t write, task, end;
+        uint32_t itt = test_host_write(&t, 1, 7, 1, block, 512, true);
+        assert_int_equal(test_host_kept(&t, COMMAND_SCSI, &write), whole_unit + 1);
+        refuse_as_stale(write);
+        uint32_t request =
+            test_host_task(&t, 1, whole_unit ? TASK_LOGICAL_UNIT_RESET : TASK_ABORT_TASK, 0, itt);
+        test_host_kept(&t, COMMAND_TASK, &task);
+        answer_task(task, ISCSI_TASK_COMPLETE);
+        test_host_pong(&t, 1); /* it could be sent again now */
+        test_host_wait(&t, MS(50));
+        test_host_expect_nothing(&t, 1);
+        assert_int_equal(test_host_kept(&t, COMMAND_SCSI, NULL), whole_unit + 1);
+        assert_int_equal(test_host_kept(&t, COMMAND_WITHDRAW, &end), 1);
+        assert_true(command_id_same(t.command[end].command.id, t.command[write].command.id));
+        assert_true(end < task); /* on the way to the same unit */
+        test_host_answer(&t, end, NULL, slice_none());
+        test_host_wait(&t, 0);
+        expect_task(1, request, ISCSI_TASK_COMPLETE);
+        test_host_expect_nothing(&t, 1);
+    }
+}
+
+/* A host that loses patience: each request waits for all that it ends, also by an earlier one. */
+static void abort_then_reset(void **state)
+{
+    (void)state;
+    uint32_t read, task, itt = test_host_read(&t, 1, 7, 1);
+    test_host_kept(&t, COMMAND_SCSI, &read);
+    uint32_t abort = test_host_task(&t, 1, TASK_ABORT_TASK, 0, itt);
+    uint32_t reset = test_host_task(&t, 1, TASK_LOGICAL_UNIT_RESET, 0, ISCSI_TAG_NONE);
+    while (test_host_kept(&t, COMMAND_TASK, &task))
+        answer_task(task, ISCSI_TASK_COMPLETE);
+    test_host_expect_nothing(&t, 1);
+    test_host_answer(&t, read, &aborted, slice_none());
+    test_host_wait(&t, 0);
+    expect_task(1, abort, ISCSI_TASK_COMPLETE);
+    expect_task(1, reset, ISCSI_TASK_COMPLETE);
+    test_host_expect_nothing(&t, 1);
 }
 
 /* It was done before: its own answer comes first, then "task does not exist". */
 static void abort_of_one_that_is_done(void **state)
 {
     (void)state;
-    for (int way = 0; way < 2; way++) {
+    for (int way = 0; way < 3; way++) {
         uint32_t read, task, itt = test_host_read(&t, 1, 7, 1);
         test_host_kept(&t, COMMAND_SCSI, &read);
         uint32_t request = test_host_task(&t, 1, TASK_ABORT_TASK, 0, itt);
@@ -83,7 +150,7 @@ static void abort_of_one_that_is_done(void **state)
             test_host_expect(&t, 1, ISCSI_DATA_IN);
             answer_task(task, ISCSI_TASK_COMPLETE);
         } else {
-            answer_task(task, ISCSI_TASK_UNKNOWN);
+            answer_task(task, way == 1 ? ISCSI_TASK_UNKNOWN : ISCSI_TASK_COMPLETE);
             test_host_expect_nothing(&t, 1);
             test_host_answer(&t, read, NULL, slice_none());
             test_host_expect(&t, 1, ISCSI_DATA_IN);
@@ -130,7 +197,7 @@ static void reset_of_a_unit(void **state)
     assert_int_equal(t.command[task].command.task, TASK_LOGICAL_UNIT_RESET);
     test_host_read(&t, 1, 9, 1); /* after it: untouched */
     answer_task(task, ISCSI_TASK_COMPLETE);
-    expect_task(1, request, ISCSI_TASK_COMPLETE);
+    test_host_expect_nothing(&t, 1); /* the read before it is not over */
     uint32_t answered = 0;
     for (uint32_t i = 0; i < t.commands; i++)
         if (t.command[i].command.kind == COMMAND_SCSI && !t.command[i].answered) {
@@ -138,7 +205,10 @@ static void reset_of_a_unit(void **state)
             answered++;
         }
     assert_int_equal(answered, 3);
-    struct test_pdu pdu = test_host_expect(&t, 1, ISCSI_SCSI_RESPONSE); /* the other unit */
+    struct test_pdu pdu = test_host_expect(&t, 1, ISCSI_DATA_IN);
+    assert_int_equal(be32_get(pdu.data_in.itt), itt);
+    expect_task(1, request, ISCSI_TASK_COMPLETE);
+    pdu = test_host_expect(&t, 1, ISCSI_SCSI_RESPONSE); /* the other unit */
     assert_int_not_equal(be32_get(pdu.scsi.itt), itt);
     test_host_expect(&t, 1, ISCSI_DATA_IN);
     test_host_expect_nothing(&t, 1);
@@ -150,8 +220,10 @@ static void reset_of_the_target(void **state)
 {
     (void)state;
     test_host_connect(&t, 2, TEST_HOST "2", 1);
+    uint32_t read, task;
     test_host_read(&t, 1, 0, 1);
-    uint32_t request = test_host_task(&t, 1, TASK_TARGET_WARM_RESET, 0, ISCSI_TAG_NONE), task;
+    test_host_kept(&t, COMMAND_SCSI, &read);
+    uint32_t request = test_host_task(&t, 1, TASK_TARGET_WARM_RESET, 0, ISCSI_TAG_NONE);
     assert_int_equal(test_host_kept(&t, COMMAND_TASK, &task), 2); /* both groups */
     answer_task(task, ISCSI_TASK_COMPLETE);
     test_host_expect_nothing(&t, 1);
@@ -161,8 +233,28 @@ static void reset_of_the_target(void **state)
     request = test_host_task(&t, 1, TASK_TARGET_COLD_RESET, 0, ISCSI_TAG_NONE);
     while (test_host_kept(&t, COMMAND_TASK, &task))
         answer_task(task, ISCSI_TASK_COMPLETE);
+    test_host_expect_nothing(&t, 1);
+    test_host_answer(&t, read, &aborted, slice_none());
+    test_host_wait(&t, 0);
     expect_task(1, request, ISCSI_TASK_COMPLETE);
     assert_true(t.stream[1].closed && t.stream[2].closed);
+}
+
+/* What was withdrawn for a request that its group does not carry out is answered after all. */
+static void refused_by_its_group(void **state)
+{
+    (void)state;
+    uint32_t read, task, itt = test_host_read(&t, 1, 7, 1);
+    test_host_kept(&t, COMMAND_SCSI, &read);
+    uint32_t request = test_host_task(&t, 1, TASK_LOGICAL_UNIT_RESET, 0, ISCSI_TAG_NONE);
+    test_host_kept(&t, COMMAND_TASK, &task);
+    answer_task(task, ISCSI_TASK_NO_LUN);
+    expect_task(1, request, ISCSI_TASK_NO_LUN);
+    struct response_message withdrawn = {.status = 0x40, .withdrawn = true};
+    test_host_answer(&t, read, &withdrawn, slice_none());
+    struct test_pdu pdu = test_host_expect(&t, 1, ISCSI_SCSI_RESPONSE);
+    assert_int_equal(be32_get(pdu.scsi.itt), itt);
+    assert_int_equal(pdu.scsi.status, 0x40);
 }
 
 static void refused_functions(void **state)
@@ -198,7 +290,7 @@ static void loss_in_the_middle(void **state)
     test_host_task(&t, 1, TASK_TARGET_WARM_RESET, 0, 0);
     t.stream[1].closed = true;
     test_host_step(&t, &(struct event){.kind = EVENT_STREAM_CLOSED, .stream.stream = 1});
-    t.keep = t.keep_tasks = false;
+    t.keep = t.keep_tasks = t.keep_withdrawals = false;
     test_host_wait(&t, MS(50));
     test_host_connect(&t, 2, TEST_HOST, 1); /* all of it is over */
 }
@@ -206,6 +298,7 @@ static void loss_in_the_middle(void **state)
 static void logout_with_commands(void **state)
 {
     (void)state;
+    t.keep_withdrawals = false;
     test_host_read(&t, 1, 0, 1);
     struct iscsi_logout_request logout = {.opcode = ISCSI_LOGOUT_REQUEST,
                                           .reason = ISCSI_FINAL,
@@ -320,10 +413,11 @@ static void dead_session(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(abort_of_a_running_one), TEST(abort_of_one_that_is_done), TEST(abort_here),
-        TEST(reset_of_a_unit),        TEST(reset_of_the_target),       TEST(refused_functions),
-        TEST(loss_in_the_middle),     TEST(logout_with_commands),      TEST(other_logouts),
-        TEST(refused_nexus),          TEST(no_room_for_a_nexus),       TEST(dead_session),
+        TEST(abort_of_a_running_one), TEST(abort_of_one_without_an_order), TEST(abort_then_reset),
+        TEST(refused_by_its_group),   TEST(abort_of_one_that_is_done),     TEST(abort_here),
+        TEST(reset_of_a_unit),        TEST(reset_of_the_target),           TEST(refused_functions),
+        TEST(loss_in_the_middle),     TEST(logout_with_commands),          TEST(other_logouts),
+        TEST(refused_nexus),          TEST(no_room_for_a_nexus),           TEST(dead_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

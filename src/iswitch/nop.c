@@ -51,7 +51,7 @@ static void take_answer(struct iswitch *x, struct connection *c, uint32_t ttt)
         if (c->ping[i].sent_ns <= ping->sent_ns)
             c->ping[i].waiting = false;
     c->proof_ns = ping->sent_ns;
-    if (c->doubted && c->proof_ns >= c->doubt_ns) {
+    if (c->doubted && (c->proof_ns >= c->doubt_ns || mutant(MUTANT_OLD_PING_PROVES))) {
         c->doubted = false;
         trace_detail(x->trace, "host %s lives", c->peer);
     }
@@ -138,7 +138,7 @@ static bool is_full(const struct connection *c)
 
 void nop_doubt(struct iswitch *x, struct connection *c, uint64_t since_ns)
 {
-    if (!is_full(c) || !c->session)
+    if (!is_full(c) || !c->session || mutant(MUTANT_SOCKET_FRESH))
         return;
     if (!c->doubted) {
         c->doubted_ns = x->now_ns;

@@ -241,7 +241,8 @@ static void consider_delay(struct iswitch *x, struct connection *c, bool late)
 {
     if (late)
         nop_doubt(x, c, x->now_ns);
-    else if (x->now_ns - c->heard_ns > x->config.sender.limits.nop_ns)
+    else if (x->now_ns - c->heard_ns > x->config.sender.limits.nop_ns &&
+             !mutant(MUTANT_SILENCE_FRESH))
         nop_doubt(x, c, x->now_ns - iswitch_stale_ns(x) / 2);
     c->heard_ns = x->now_ns;
 }

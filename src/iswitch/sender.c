@@ -170,7 +170,7 @@ void sender_withdraw(struct sender *sender, uint8_t g, uint64_t sequence)
 {
     must(g < sender->config.groups);
     struct sender_group *group = &sender->group[g];
-    if (sequence <= group->confirmed || sequence > group->last)
+    if (sequence <= group->confirmed || sequence > group->last || mutant(MUTANT_WITHDRAW_OFF))
         return;
     struct entry *entry = sender_entry(group, sequence);
     if (entry->state == ENTRY_STATE_FREE || entry->command.kind == COMMAND_WITHDRAW)
@@ -249,7 +249,7 @@ void sender_answer(struct sender *sender, uint8_t g, struct entry *entry,
 
 void sender_end(struct sender *sender)
 {
-    if (sender->dead)
+    if (sender->dead || mutant(MUTANT_DEATH_IGNORED))
         return;
     trace_warn(sender->trace, "session %llx is declared dead: %u commands are over",
                (unsigned long long)sender->session, outstanding_in_all(sender));

@@ -21,13 +21,15 @@ static void stamp(const struct sender *sender, const struct sender_group *group,
                   struct entry *entry, uint64_t now_ns)
 {
     struct command_message *command = &entry->command;
-    if (!entry->copies)
+    if (!entry->copies || mutant(MUTANT_FIRST_EPOCH_RESTAMPED))
         command->first_epoch = group->epoch;
     command->epoch = group->epoch;
-    command->age_ns = now_ns > entry->proof_ns ? now_ns - entry->proof_ns : 0;
+    command->age_ns =
+        now_ns > entry->proof_ns && !mutant(MUTANT_RESENT_FRESH) ? now_ns - entry->proof_ns : 0;
     command->start_age_ns = now_ns > entry->begun_ns ? now_ns - entry->begun_ns : 0;
     command->sent_ns = now_ns;
-    command->confirmed = group->confirmed;
+    command->confirmed =
+        mutant(MUTANT_CONFIRM_WITH_GAP) ? command->id.sequence - 1 : group->confirmed;
     entry->sent_ns = now_ns;
     trace_detail(sender->trace, "sequence %llu: epoch %llu, age %llu us",
                  (unsigned long long)command->id.sequence, (unsigned long long)command->epoch,

@@ -60,7 +60,7 @@ static void take_view(struct sender *sender, int module, const struct view_messa
     group->serving = view->serving;
     group->primary = view->primary;
     group->in_sync = in_sync;
-    if (view->cut > group->cut) {
+    if (view->cut > group->cut && !mutant(MUTANT_CUT_IGNORED)) {
         group->cut = view->cut;
         cut_outstanding(sender, view->group);
     }
@@ -70,7 +70,7 @@ static void take_view(struct sender *sender, int module, const struct view_messa
     trace_info(sender->trace, "view of g%d: epoch %llu, primary %d, in sync %x, serving %s",
                view->group + 1, (unsigned long long)view->epoch, view->primary, in_sync,
                view->serving ? "yes" : "no");
-    if (group->serving)
+    if (group->serving && !mutant(MUTANT_RESEND_OFF))
         sender_rewind(sender, group, 0xFF);
 }
 
@@ -93,7 +93,7 @@ static bool is_whole(const struct entry *entry, const struct response_message *r
     const struct command_message *command = &entry->command;
     bool reads = command->kind == COMMAND_SCSI && command->wants_read && !command->wants_write;
     return !reads || response->status != 0 || response->withdrawn ||
-           payload.length >= response->transferred;
+           payload.length >= response->transferred || payload.length >= command->data_length;
 }
 
 static void take_response(struct sender *sender, uint8_t g, int module,
@@ -124,7 +124,7 @@ static void take_response(struct sender *sender, uint8_t g, int module,
 
 static void refused_as_stale(struct sender *sender, struct sender_group *group, struct entry *entry)
 {
-    if (sender_self_proof(&entry->command)) {
+    if (sender_self_proof(&entry->command) || mutant(MUTANT_STALE_UNPROVED)) {
         uint64_t at_ns = entry->sent_ns + SENDER_SELF_PROOF_NS;
         entry->proof_ns = sender->now_ns;
         sender_again(group, entry, 0xFF, at_ns > sender->now_ns ? at_ns : sender->now_ns);
@@ -138,7 +138,10 @@ static void take_refuse(struct sender *sender, uint8_t g, int module,
 {
     struct sender_group *group = &sender->group[g];
     if (refuse->reason == REFUSE_SESSION) {
-        if (refuse->id.sender == sender->config.sender && refuse->id.session == sender->session)
+        /* Not from a reign that is over: its successor may not know, and would go on with us. */
+        bool counts = refuse->epoch >= group->epoch || mutant(MUTANT_OLD_DEATH_BELIEVED);
+        if (counts && refuse->id.sender == sender->config.sender &&
+            refuse->id.session == sender->session)
             sender_end(sender);
         return;
     }
@@ -218,7 +221,8 @@ void sender_link(struct sender *sender, port_id port, bool up)
     group->linked = up ? group->linked | bit : group->linked & (uint8_t)~bit;
     unit->signal_at = 0;
     if (up) {
-        sender_rewind(sender, group, bit);
+        if (!mutant(MUTANT_RESEND_OFF))
+            sender_rewind(sender, group, bit);
         sender->next_signal_ns = sender->now_ns; /* the unit may have lost sight of us */
     }
 }

@@ -4,6 +4,7 @@
 
 /* What a sender holds, for sender.c, sender_receive.c and sender_pump.c alone. */
 
+#include "base/mutant.h"
 #include "iswitch/sender.h"
 
 enum {

@@ -373,6 +373,27 @@ static void test_withdraw(void **state)
     end(&b);
 }
 
+/* A unit of a reign that is over may not know who lives: its successor goes on with this session.
+ */
+static void test_death_of_an_earlier_epoch(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b);
+    serve(&b);
+    struct sender_notice notice;
+    hear_view(&b, 1, view_of(3, 1, 3));
+    assert_int_equal(next(&b, &notice), SENDER_NOTICE_VIEW);
+    submit(&b);
+    pump(&b);
+    hear_refuse(&b, 0, 1, REFUSE_SESSION, 2);
+    nothing_more(&b);
+    assert_int_equal(sender_outstanding(b.sender, 0), 1);
+    hear_refuse(&b, 1, 1, REFUSE_SESSION, 3);
+    assert_int_equal(next(&b, &notice), SENDER_NOTICE_DEAD);
+    end(&b);
+}
+
 static void test_dead_session(void **state)
 {
     (void)state;
@@ -613,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_duplicates_confirmed_again),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_withdraw),
+        cmocka_unit_test(test_death_of_an_earlier_epoch),
         cmocka_unit_test(test_dead_session),
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_bounded_pump),

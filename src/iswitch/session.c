@@ -94,7 +94,6 @@ static void end_tasks(struct iswitch *x, struct session *session)
         struct task *task = list_member(link, struct task, in_session);
         if (task->state == TASK_STATE_SENT) {
             task->silent = true;
-            task->ender = NULL;
             task->parent = NULL;
             sender_withdraw(x->sender, task->group, task->sequence);
         }

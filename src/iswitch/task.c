@@ -129,7 +129,7 @@ struct task *task_new(struct iswitch *x, struct session *session, bool spare)
 void task_free(struct iswitch *x, struct task *task)
 {
     struct session *session = task->session;
-    management_over(x, task);
+    management_over(task);
     task_become(task, TASK_STATE_FREE);
     list_remove(&task->in_session);
     list_remove(&task->by_itt);
@@ -200,7 +200,7 @@ static void find_group(struct iswitch *x, struct task *task)
 static bool is_old(const struct iswitch *x, const struct task *task)
 {
     uint64_t limit = task->proved ? iswitch_stale_ns(x) : iswitch_stale_ns(x) / 2;
-    return x->now_ns - task->begun_ns > limit;
+    return x->now_ns - task->begun_ns > limit && !mutant(MUTANT_OLD_IN_SWITCH_FRESH);
 }
 
 /* The gates in their order; the first one that is closed keeps the task. */
@@ -342,6 +342,15 @@ void task_submit(struct iswitch *x)
 
 /* ---- answers ---- */
 
+/* One that was withdrawn when it had an order already is answered without what it read. */
+static bool lacks_data(const struct task *task, const struct response_message *response,
+                       struct slice payload)
+{
+    bool reads = task->flags & ISCSI_COMMAND_READ && !(task->flags & ISCSI_COMMAND_WRITE);
+    return task->ended && reads && response->status == 0 &&
+           payload.length < response->transferred && payload.length < task->expected_length;
+}
+
 void task_answered(struct iswitch *x, struct task *task, const struct response_message *response,
                    struct slice payload)
 {
@@ -349,21 +358,27 @@ void task_answered(struct iswitch *x, struct task *task, const struct response_m
     must(task->state == TASK_STATE_SENT);
     buffer_unref(task->buffer);
     task->buffer = NULL;
-    bool aborted = response->withdrawn || response->status == TASK_ABORTED;
     if (task->part) {
         management_part(x, task,
                         response->withdrawn ? ISCSI_TASK_REJECTED : response->task_response);
         return;
     }
-    if (task->silent || (task->ender && !management_delivers(x, task, aborted))) {
+    struct session *session = task->session;
+    uint32_t itt = task->itt;
+    bool ended = task->ended;
+    bool lost = response->withdrawn || lacks_data(task, response, payload);
+    bool delivered =
+        !task->silent && management_delivers(task, lost || response->status == TASK_ABORTED);
+    if (delivered) {
+        task->status = lost ? TASK_ABORTED : response->status;
+        task->sense_length = lost ? 0 : response->sense_length;
+        memcpy(task->sense, response->sense, sizeof task->sense);
+        task->transferred = lost ? 0 : response->transferred;
+        task->payload = lost ? slice_none() : slice_ref(payload);
+        response_queue(x, task);
+    } else {
         task_free(x, task);
-        return;
     }
-    task->status = response->withdrawn ? TASK_ABORTED : response->status;
-    task->sense_length = response->sense_length;
-    memcpy(task->sense, response->sense, sizeof task->sense);
-    task->transferred = response->transferred;
-    task->payload = slice_ref(payload);
-    response_queue(x, task);
-    management_delivered(x, task);
+    if (ended)
+        management_answered(x, session, itt, delivered);
 }

@@ -116,6 +116,7 @@ static bool answers_itself(const struct test_host *t, const struct test_command 
     case COMMAND_NEXUS_LOSS:
         return !t->keep_nexus;
     case COMMAND_WITHDRAW:
+        return !t->keep_withdrawals;
     case COMMAND_MANAGE:
         break;
     }

@@ -16,7 +16,7 @@ static enum drive_status judge_drive(const struct loopswitch *x, const struct dr
         return DRIVE_GONE;
     *index = x->drive_of_slot[slot];
     const struct drive *d = &x->drive[*index];
-    bool usable = d->online && d->overdue == 0;
+    bool usable = d->online && (d->overdue == 0 || mutant(MUTANT_OVERDUE_USABLE));
     return usable && d->bank == drive->bank && drive->bank == group ? DRIVE_OK : DRIVE_GONE;
 }
 
@@ -45,7 +45,7 @@ static enum drive_status judge(const struct loopswitch *x, const struct message 
 {
     const struct drive_message *drive = &message->drive;
     uint8_t group = (uint8_t)port_sub(message->from);
-    if (!port->login || drive->login != port->login)
+    if (!port->login || (drive->login != port->login && !mutant(MUTANT_LOGIN_UNCHECKED)))
         return DRIVE_REFUSED_LOGIN;
     enum drive_status status = judge_drive(x, drive, group, index);
     if (status != DRIVE_OK)
@@ -56,7 +56,8 @@ static enum drive_status judge(const struct loopswitch *x, const struct message 
     if (!fits(message, x->config.drive[*index].bytes))
         return DRIVE_MEDIUM_ERROR;
     bool room = x->drive[*index].queued < loopswitch_share(x);
-    return room && bank->state == BANK_STATE_FENCED && !x->stopping ? DRIVE_OK : DRIVE_BUSY;
+    bool up = bank->state == BANK_STATE_FENCED || mutant(MUTANT_ADMIT_WHILE_DRAINING);
+    return room && up && !x->stopping ? DRIVE_OK : DRIVE_BUSY;
 }
 
 static port_id own_port(const struct loopswitch *x, port_id to)

@@ -39,7 +39,8 @@ static void become(struct loopswitch *x, struct bank *bank, enum bank_state stat
 bool loopswitch_fence_allows(const struct bank *bank, struct member member, uint64_t epoch)
 {
     return bank->state != BANK_STATE_UNFENCED && bank->state != BANK_STATE_FAILED &&
-           epoch >= bank->epoch && members_find(&bank->allowed, member) >= 0;
+           (epoch >= bank->epoch || mutant(MUTANT_EPOCH_UNCHECKED)) &&
+           (members_find(&bank->allowed, member) >= 0 || mutant(MUTANT_PORT_UNCHECKED));
 }
 
 static void answer(struct loopswitch *x, port_id unit, const struct fence_message *asked,
@@ -81,8 +82,9 @@ static void mark_draining(struct loopswitch *x, uint8_t b)
         struct running *command = &x->running[i];
         if (!command->used || command->given_up || command->message.bank != b)
             continue;
-        command->draining = command->message.epoch < bank->epoch ||
-                            members_find(&bank->allowed, command->member) < 0;
+        command->draining =
+            !mutant(MUTANT_FENCE_UNDRAINED) && (command->message.epoch < bank->epoch ||
+                                                members_find(&bank->allowed, command->member) < 0);
         bank->draining += command->draining;
     }
 }
@@ -111,6 +113,11 @@ static void take_effect(struct loopswitch *x, const struct fence_message *fence,
     mark_draining(x, fence->bank);
     become(x, bank, BANK_STATE_STORING);
     bank->version = loopswitch_changed(x);
+    if (mutant(MUTANT_FENCE_BEFORE_DURABLE)) {
+        bank->version = 0;
+        become(x, bank, BANK_STATE_DRAINING);
+        bank->end_ns = x->now_ns + x->config.limits.drain_ns;
+    }
     char names[64];
     trace_info(x->trace, "bank g%d: epoch %llu -> %llu, allows %s only, %u commands to drain",
                fence->bank + 1, (unsigned long long)old_epoch, (unsigned long long)fence->epoch,
@@ -130,7 +137,7 @@ void loopswitch_fence(struct loopswitch *x, const struct message *message, struc
         return;
     }
     struct bank *bank = &x->bank[fence->bank];
-    if (fence->epoch < bank->epoch) {
+    if (fence->epoch < bank->epoch && !mutant(MUTANT_FENCE_BELOW_TAKEN)) {
         answer(x, message->from, fence, FENCE_OLD, actions);
         return;
     }

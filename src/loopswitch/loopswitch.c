@@ -13,7 +13,8 @@
  * L4  A port admits by its present login only; a login is accepted only when no command of an
  *     earlier one is under way but on drives that are off line.
  * L5  A drive with a command that was given up is off line until that command has ended.
- * L6  A drive serves one bank for ever; the assignment is durable before it counts.
+ * L6  A drive serves one bank, until that gives it back with nothing under way on it; either is
+ *     durable before it counts.
  * L7  At most one store is under way.
  * L8  Every admitted command is counted once: by its port or as overdue, and by its drive.
  * L9  No drive has more than its share of the commands under way, so one that hangs stops no other.

@@ -258,6 +258,51 @@ static void test_assign_rules(void **state)
     bench_end(&b);
 }
 
+/* To nobody: then any bank may have it. */
+static bool ask_back(struct bench *b, int slot)
+{
+    struct message m = {.kind = MESSAGE_ASSIGN};
+    m.assign = (struct assign_message){
+        .bank = BANK_NONE, .epoch = 1, .drive = bench_drive_number(slot), .tag = 6};
+    bench_hear(b, A, m);
+    const struct message *said = bench_said(b, MESSAGE_ASSIGN_ANSWER, A);
+    return said && said->assign.done;
+}
+
+static void test_giving_back(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct loopswitch_drive_status drive;
+    uint64_t tag;
+    bench_begin(&b);
+    bench_work(&b);
+    assert_int_equal(bench_ask_read(&b, A, 0, 1, &tag), DRIVE_OK);
+    assert_false(ask_back(&b, 0)); /* something is under way on it */
+    assert_non_null(bench_said(&b, MESSAGE_ASSIGN_ANSWER, A));
+    bench_complete_read(&b, tag);
+    assert_false(ask_back(&b, 0)); /* not before it is durable; refused from now on */
+    assert_null(bench_said(&b, MESSAGE_ASSIGN_ANSWER, A));
+    const struct action *action = bench_done(&b, ACTION_STORE, 0);
+    struct event stored = {.kind = EVENT_STORED, .stored = {.tag = action->store.tag, .ok = false}};
+    assert_int_equal(bench_ask_read(&b, A, 0, 1, NULL), DRIVE_GONE);
+    assert_false(bench_ask_assign(&b, A, 0, 1));
+    assert_non_null(bench_said(&b, MESSAGE_ASSIGN_ANSWER, A));
+    bench_step(&b, stored); /* it could not be kept: all as before */
+    assert_false(bench_said(&b, MESSAGE_ASSIGN_ANSWER, A)->assign.done);
+    assert_int_equal(bench_ask_read(&b, A, 0, 1, &tag), DRIVE_OK);
+    bench_complete_read(&b, tag);
+    assert_false(ask_back(&b, 0));
+    bench_store(&b, true);
+    assert_true(bench_said(&b, MESSAGE_ASSIGN_ANSWER, A)->assign.done);
+    assert_int_equal(bench_said(&b, MESSAGE_ASSIGN_ANSWER, A)->assign.bank, BANK_NONE);
+    assert_true(loopswitch_drive(b.x, 0, &drive));
+    assert_int_equal(drive.bank, BANK_NONE);
+    assert_true(ask_back(&b, 0)); /* it is so already */
+    bench_assign(&b, A, 0, 1);
+    bench_end(&b);
+}
+
 static void test_signals(void **state)
 {
     (void)state;
@@ -360,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_login_waits_for_the_earlier_one),
         cmocka_unit_test(test_assign_rules),
+        cmocka_unit_test(test_giving_back),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_hung_drive_starves_nobody),

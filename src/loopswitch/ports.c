@@ -115,7 +115,7 @@ void loopswitch_logins_go_on(struct loopswitch *x, struct actions *actions)
                 continue;
             if (port->running > 0 && x->now_ns >= port->login_end_ns)
                 give_up_port(x, m, g);
-            if (port->running == 0)
+            if (port->running == 0 || mutant(MUTANT_OLD_LOGIN_RUNS_ON))
                 accept_login(x, m, g, actions);
         }
 }

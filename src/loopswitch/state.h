@@ -5,6 +5,7 @@
 /* What a loop switch holds in memory, and what its files offer each other. Only src/loopswitch
  * includes this. */
 
+#include "base/mutant.h"
 #include "loopswitch/loopswitch.h"
 
 enum {
@@ -73,6 +74,8 @@ struct drive {
     uint8_t bank;   /* durable; BANK_NONE: free */
     uint8_t wanted; /* being made durable; BANK_NONE: nothing is */
     uint64_t wanted_version;
+    bool leaving; /* `bank` is BANK_NONE again, and that is being made durable ... */
+    uint8_t left; /* ... it was of this one */
     struct {
         bool waiting;
         uint8_t module;

@@ -22,11 +22,11 @@ static uint32_t crc_of(const uint8_t *bytes, uint32_t length)
 
 static void put_bank(struct cursor *c, const struct bank *bank)
 {
-    bool fenced = bank->state != BANK_STATE_UNFENCED;
+    bool fenced = bank->state != BANK_STATE_UNFENCED && !mutant(MUTANT_FENCE_FORGOTTEN);
     cursor_put8(c, fenced);
     cursor_put64(c, fenced ? bank->epoch : 0);
-    cursor_put8(c, bank->allowed.count);
-    for (int i = 0; i < bank->allowed.count; i++) {
+    cursor_put8(c, fenced ? bank->allowed.count : 0);
+    for (int i = 0; fenced && i < bank->allowed.count; i++) {
         cursor_put8(c, bank->allowed.at[i].module);
         cursor_put64(c, bank->allowed.at[i].incarnation);
     }

@@ -61,6 +61,11 @@ static void check_groups_served(const json_t *status, json_t *checks)
         if (*dirty && strcmp(status_text_of(unit, "state"), "down") == 0) {
             SAY(p.doing, "it waits for unit %s, which alone holds acknowledged writes", dirty);
             SAY(p.remedy, "start the module of %s", dirty);
+        } else if (*dirty) {
+            SAY(p.effect, "I/O to its volumes waits; writes that unit %s alone held are lost",
+                dirty);
+            SAY(p.doing, "it waits for a person");
+            SAY(p.remedy, "segue group claim %s MODULE goes on without them", name);
         }
         add_problem(checks, &p);
     }

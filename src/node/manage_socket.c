@@ -112,9 +112,18 @@ static bool say_event(struct manage_socket *socket, struct connection *c, uint64
                       const char *text)
 {
     const struct node *node = socket->node;
+    json_t *said = json_string(text);
+    if (!said) { /* no UTF-8, or cut within a character */
+        char plain[HISTORY_TEXT_BYTES];
+        snprintf(plain, sizeof plain, "%s", text);
+        for (char *at = plain; *at; at++)
+            if (*at & 0x80)
+                *at = '?';
+        said = json_string(plain);
+    }
     return say(socket, c,
-               json_pack("{s:I, s:s, s:s}", "time_ns", (json_int_t)time_ns, "process",
-                         node->config->process[node->process].name, "text", text));
+               json_pack("{s:I, s:s, s:o}", "time_ns", (json_int_t)time_ns, "process",
+                         node->config->process[node->process].name, "text", said));
 }
 
 void manage_socket_event(struct manage_socket *socket, uint64_t time_ns, const char *text)
@@ -311,7 +320,8 @@ static void take_bytes(struct manage_socket *socket, struct connection *c, const
             c->length = 0;
         } else if (c->length == sizeof c->line) {
             say_refused(socket, c, "the line is too long");
-            hang_up(socket, c);
+            streams_close(loop_streams(socket->node->loop), stream, false); /* once it is said */
+            c->stream = STREAM_NONE;
         } else {
             c->line[c->length++] = (char)bytes[i];
         }

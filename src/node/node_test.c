@@ -217,7 +217,10 @@ static void bad_requests_are_answered(void **state)
     for (int i = 0; i < 20000; i++)
         fputc('x', line);
     fflush(line);
-    json_decref(hear(line));
+    json_t *answer = hear(line);
+    assert_string_equal(json_string_value(json_object_get(answer, "text")), "the line is too long");
+    json_decref(answer);
+    assert_null(hear(line));
     fclose(line);
     json_decref(wait_in_sync());
     expect_status("{\"verb\":\"manage\",\"group\":0,\"request\":\"ffff\"}", "refused");

@@ -5,6 +5,7 @@
 
 #include "programs/drill.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -15,8 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "programs/drill_log.h"
 #include "programs/drill_options.h"
+#include "programs/drill_random.h"
 #include "programs/drill_report.h"
+#include "programs/drill_table.h"
 
 enum { EXIT_ERRORS = 1, EXIT_USAGE = 2, EXIT_REFUSED = 5, EXIT_UNREACHABLE = 7 };
 enum { TURN_MS = 2 };
@@ -29,7 +33,13 @@ struct drill {
     struct drill_peers *peers; /* NULL: a target that is no array of ours */
     struct drill_load *load;
     struct drill_report report;
-    bool live; /* a terminal to draw on */
+    struct drill_random random; /* its shape is known of any plan (--plan) */
+    struct drill_copies *copies;
+    FILE *log;                       /* NULL: none */
+    uint32_t told_struck, told_over; /* faults of the plan that have been told */
+    uint32_t round;                  /* number of the newest */
+    struct drill_counts struck;      /* when that struck */
+    bool live;                       /* a terminal to draw on */
     uint64_t drawn_ns, drawn_ios;
     char said[100];
 };
@@ -72,6 +82,8 @@ static void draw(struct drill *d, const char *doing, uint64_t now_ns)
     struct drill_counts c;
     if (d->options.json)
         return;
+    if (!d->live && *d->options.plan_of && d->round)
+        return;     /* each fault has its own line */
     if (!d->live) { /* into a file: a line for each thing that it begins to do */
         size_t length = strcspn(doing, "0123456789");
         if (strncmp(d->said, doing, length + 1) != 0)
@@ -151,6 +163,8 @@ static int find_array(struct drill *d)
             if (d->array.portals && d->array.volumes)
                 return 0;
         }
+        if (!drill_peers_count(d->peers) && now_ns > begun_ns + SECOND)
+            break; /* not even a socket */
         if (now_ns > asked_ns + SECOND / 10)
             drill_peers_ask(d->peers, asked_ns = now_ns);
     }
@@ -176,7 +190,8 @@ static int connect_load(struct drill *d)
         .depth = d->options.depth,
         .area_bytes = (uint64_t)d->options.area_mib << 20,
         .read_percent = d->options.read_percent,
-        .seed = d->options.seed ? d->options.seed : clock_now() ^ (uint64_t)getpid() << 40,
+        .seed = d->options.seed,
+        .run = (uint64_t)time(NULL) << 32 ^ clock_now() ^ (uint64_t)getpid() << 20,
     };
     memcpy(config.portal, d->array.portal, sizeof config.portal);
     for (uint8_t v = 0; v < config.volumes; v++) {
@@ -215,6 +230,133 @@ static int look_first(struct drill *d)
     return 0;
 }
 
+/* ---- what strikes, as it does ---- */
+
+static double since_begin_s(const struct drill *d, uint64_t at_ns)
+{
+    return (double)(at_ns - d->report.begun_ns) / 1e9;
+}
+
+static void tell_struck(struct drill *d)
+{
+    struct drill_plan *plan = &d->options.plan;
+    for (; d->told_struck < plan->count && plan->fault[d->told_struck].at_ns; d->told_struck++) {
+        const struct drill_fault *f = &plan->fault[d->told_struck];
+        if (!f->together) {
+            drill_load_counts(d->load, &d->struck);
+            d->round++;
+        }
+        if (d->log)
+            drill_log_fault(d->log, f, d->round, d->options.seed, d->report.begun_ns);
+    }
+}
+
+/* "kill A", "hang B 0.35 s + kill L2". */
+static void round_words(const struct drill_plan *plan, uint32_t i, char *out, size_t bytes)
+{
+    size_t at = 0;
+    for (uint32_t f = i; f < drill_plan_round_end(plan, i) && at < bytes; f++) {
+        const struct drill_fault *fault = &plan->fault[f];
+        bool lasts = fault->kind == DRILL_FAULT_HANG || fault->kind == DRILL_FAULT_CUT ||
+                     fault->kind == DRILL_FAULT_PULL || fault->kind == DRILL_FAULT_FULL;
+        at += (size_t)snprintf(out + at, bytes - at, "%s%s %s", f > i ? " + " : "",
+                               drill_fault_names[fault->kind], fault->part);
+        if (lasts && at < bytes)
+            at += (size_t)snprintf(out + at, bytes - at, "%s%s %.2f s", *fault->how ? " " : "",
+                                   fault->how, (double)fault->length_ns / 1e9);
+    }
+}
+
+static void tell_round(struct drill *d, uint32_t i)
+{
+    struct drill_plan *plan = &d->options.plan;
+    struct drill_fault *f = &plan->fault[i];
+    struct drill_counts now;
+    char words[160];
+    drill_load_counts(d->load, &now);
+    f->errors = now.errors - d->struck.errors;
+    f->wrong = now.wrong - d->struck.wrong;
+    uint64_t pause_ns = drill_report_pause_ns(&d->report, f);
+    if (d->log)
+        drill_log_round(d->log, f, d->round, pause_ns, d->report.begun_ns);
+    if (d->options.json || !*d->options.plan_of)
+        return;
+    round_words(plan, i, words, sizeof words);
+    clear_line(d);
+    printf("%4u %8.1f s  %-44s pause %7.1f ms  in sync after %5.1f s%s\n", d->round,
+           since_begin_s(d, f->at_ns), words, (double)pause_ns / 1e6,
+           (double)(f->synced_ns - f->at_ns) / 1e9,
+           f->wrong    ? "  WRONG BLOCKS"
+           : f->errors ? "  HOST ERRORS"
+                       : "");
+    fflush(stdout);
+}
+
+static void follow_plan(struct drill *d)
+{
+    struct drill_plan *plan = &d->options.plan;
+    tell_struck(d);
+    while (d->told_over < plan->next) {
+        tell_round(d, d->told_over);
+        d->told_over = drill_plan_round_end(plan, d->told_over);
+    }
+}
+
+/* A plan of chance needs to know what may fail; any plan, which drives are copies. */
+static int prepare_plan(struct drill *d)
+{
+    struct drill_plan *plan = &d->options.plan;
+    if (!*d->options.plan_of)
+        return 0;
+    drill_random_init(&d->random, d->options.seed);
+    json_t *status = drill_peers_status(d->peers);
+    bool known = drill_shape_learn(&d->random.shape, status);
+    json_decref(status);
+    if (!known)
+        return say(EXIT_REFUSED, "the array is not whole, or larger than a plan can be for; see "
+                                 "segue status");
+    if (strcmp(d->options.plan_of, "random") != 0)
+        return 0;
+    d->random.wild = d->options.wild;
+    snprintf(d->random.kinds, sizeof d->random.kinds, "%s", d->options.kinds);
+    if (d->options.seconds_given)
+        d->random.calm_ns = plan->calm_ns;
+    plan->random = &d->random;
+    if (!drill_random_round(&d->random, plan))
+        return say(EXIT_REFUSED,
+                   "nothing in this array may fail so: it has no second module, switch "
+                   "or copy in another process (--wild breaks it anyway)");
+    return 0;
+}
+
+static void begin_log(const struct drill *d)
+{
+    const struct drill_log_head head = {.seed = d->options.seed,
+                                        .depth = d->options.depth,
+                                        .area_mib = d->options.area_mib,
+                                        .read_percent = d->options.read_percent};
+    if (d->log)
+        drill_log_begin(d->log, &head);
+    if (*d->options.plan_of && !d->options.json)
+        printf("seed %" PRIu64 "\n", d->options.seed);
+}
+
+/* The drives are read beneath the array: it must have nothing more to write. */
+static bool compare_copies(struct drill *d)
+{
+    if (!turn_until_over(d, DRILL_MODE_FLUSH, "flushing"))
+        return false;
+    d->copies = drill_copies_new(&d->random.shape);
+    d->report.copies = d->copies;
+    for (uint64_t now_ns = turn(d); d->copies && !drill_copies_step(d->copies, now_ns);) {
+        now_ns = turn(d);
+        draw(d, "comparing the copies", now_ns);
+        if (interrupted)
+            return false;
+    }
+    return d->copies != NULL;
+}
+
 static void run_plan(struct drill *d)
 {
     struct drill_plan *plan = &d->options.plan;
@@ -225,10 +367,12 @@ static void run_plan(struct drill *d)
     while (plan->state != DRILL_PLAN_OVER && plan->state != DRILL_PLAN_FAILED && !interrupted) {
         uint64_t now_ns = turn(d);
         drill_plan_step(plan, d->peers, now_ns);
+        follow_plan(d);
         drill_plan_doing(plan, now_ns, doing, sizeof doing);
         draw(d, doing, now_ns);
     }
     drill_plan_release(plan);
+    follow_plan(d);
     d->report.finished = turn_until_over(d, DRILL_MODE_IDLE, "ending");
     d->report.ended_ns = clock_now();
 }
@@ -258,7 +402,9 @@ static int drill_run(struct drill *d)
     if ((own ? drill_options_choose : drill_options_array)(&d->options, &d->array, sentence,
                                                            sizeof sentence) != 0)
         return say(EXIT_USAGE, sentence);
-    code = connect_load(d);
+    code = prepare_plan(d);
+    if (code == 0)
+        code = connect_load(d);
     if (code == 0)
         code = look_first(d);
     if (code != 0)
@@ -267,10 +413,16 @@ static int drill_run(struct drill *d)
                                       .plan = &d->options.plan,
                                       .peers = d->peers,
                                       .load = d->load,
+                                      .seed = d->options.seed,
+                                      .by_plan = *d->options.plan_of != 0,
                                       .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
+    begin_log(d);
     run_plan(d);
     if (d->report.finished && !interrupted)
         d->report.finished = turn_until_over(d, DRILL_MODE_VERIFY, "reading everything back");
+    bool compare = d->report.by_plan && !d->options.no_compare;
+    if (d->report.finished && compare && d->options.plan.state == DRILL_PLAN_OVER)
+        d->report.finished = compare_copies(d);
     code = tell(d);
     return interrupted ? 128 + interrupted : code;
 }
@@ -286,6 +438,12 @@ int drill_main(int argc, char **argv)
         fputs(drill_options_help, stdout);
         return 0;
     }
+    if (!d.options.seed)
+        d.options.seed = (clock_now() ^ (uint64_t)getpid() << 20) % 1000000000u + 1;
+    if (*d.options.log && !(d.log = fopen(d.options.log, "we"))) {
+        snprintf(sentence, sizeof sentence, "--log %.150s: %s", d.options.log, strerror(errno));
+        return say(EXIT_USAGE, sentence);
+    }
     setlocale(LC_CTYPE, "");
     d.live = !d.options.json && isatty(STDOUT_FILENO);
     sigaction(SIGINT, &action, NULL);
@@ -294,5 +452,9 @@ int drill_main(int argc, char **argv)
     int code = drill_run(&d);
     drill_load_free(d.load);
     drill_peers_free(d.peers);
+    drill_copies_free(d.copies);
+    drill_plan_free(&d.options.plan);
+    if (d.log && fclose(d.log) != 0)
+        code = say(EXIT_ERRORS, "the log could not be written to its end");
     return code;
 }

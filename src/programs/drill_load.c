@@ -52,7 +52,7 @@ struct drill_load {
     uint32_t slots, underway;
     struct slot *slot;
     struct drill_volume volume[DRILL_VOLUMES];
-    uint32_t cursor[DRILL_VOLUMES]; /* SCAN */
+    uint32_t cursor[DRILL_VOLUMES]; /* SCAN, FLUSH */
     struct path path[DRILL_VOLUMES][DRILL_PORTALS];
     struct drill_counts counts;
     struct drill_series series;
@@ -83,7 +83,7 @@ static bool init_parts(struct drill_load *x)
     char name[64];
     snprintf(name, sizeof name, "iqn.2026-11.segue:drill-%08x", (unsigned)(c->seed & 0xFFFFFFFFu));
     for (uint8_t v = 0; v < c->volumes; v++) {
-        if (!drill_volume_init(&x->volume[v], c->volume[v].name, v, c->seed,
+        if (!drill_volume_init(&x->volume[v], c->volume[v].name, v, c->run,
                                (uint32_t)(c->area_bytes / DRILL_BLOCK)))
             return false;
         for (uint8_t p = 0; p < c->portals; p++)
@@ -180,6 +180,10 @@ static bool choose(struct drill_load *x, struct slot *s)
     case DRILL_MODE_VERIFY:
         s->home_only = true;
         return choose_next_piece(x, s, &x->path[s->volume][s->home].cursor);
+    case DRILL_MODE_FLUSH:
+        s->op = INITIATOR_FLUSH;
+        s->lba = s->blocks = 0;
+        return x->cursor[s->volume]++ == 0;
     }
     return false;
 }
@@ -460,6 +464,8 @@ bool drill_load_is_over(const struct drill_load *x)
         return false;
     for (uint8_t v = 0; v < x->config.volumes; v++) {
         if (x->mode == DRILL_MODE_SCAN && x->cursor[v] < x->volume[v].blocks)
+            return false;
+        if (x->mode == DRILL_MODE_FLUSH && !x->cursor[v])
             return false;
         for (uint8_t p = 0; p < x->config.portals; p++)
             if (x->mode == DRILL_MODE_VERIFY && x->path[v][p].cursor < x->volume[v].blocks)

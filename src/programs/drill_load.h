@@ -35,6 +35,7 @@ struct drill_load_config {
     uint32_t read_percent;
     bool overwrite; /* also what no drill has written */
     uint64_t seed;
+    uint64_t run; /* stamped into every block: no two drills have the same */
 };
 
 enum drill_load_mode {
@@ -42,6 +43,7 @@ enum drill_load_mode {
     DRILL_MODE_SCAN,   /* reads what is there before anything is written */
     DRILL_MODE_MIX,    /* reads and writes in random places */
     DRILL_MODE_VERIFY, /* reads all of it through each path */
+    DRILL_MODE_FLUSH,  /* one SYNCHRONIZE CACHE for each volume */
 };
 
 struct drill_counts {
@@ -69,7 +71,7 @@ bool drill_load_connected(const struct drill_load *load);
 /* Some volume is too small, or its geometry does not fit: a sentence; NULL: all is well. */
 const char *drill_load_problem(const struct drill_load *load);
 void drill_load_begin(struct drill_load *load, enum drill_load_mode mode);
-/* Nothing is under way and (SCAN, VERIFY) all has been read. */
+/* Nothing is under way and (SCAN, VERIFY) all has been read, (FLUSH) flushed. */
 bool drill_load_is_over(const struct drill_load *load);
 
 void drill_load_counts(const struct drill_load *load, struct drill_counts *out);

@@ -13,7 +13,11 @@ struct drill_options {
     uint32_t seconds;  /* of load in a drill without faults; between faults: calm_ns of the plan */
     uint32_t depth, area_mib, read_percent, repeat;
     uint64_t seed;
-    bool json, overwrite, help, no_faults;
+    uint32_t for_seconds; /* --plan random: no new fault after that */
+    char plan_of[256];    /* --plan: "random", or the log of a drill */
+    char log[256];        /* --log; empty: none */
+    char kinds[80];       /* --kinds, of chance; empty: all */
+    bool json, overwrite, help, no_faults, wild, no_compare, seconds_given;
     struct drill_plan plan;
 };
 

@@ -304,6 +304,14 @@ const json_t *drill_peers_answer(const struct drill_peers *x, size_t i)
     return x->peer[i].answer;
 }
 
+const json_t *drill_peers_answer_of(const struct drill_peers *x, const char *process)
+{
+    for (size_t i = 0; i < x->count; i++)
+        if (strcmp(x->peer[i].name, process) == 0)
+            return x->peer[i].answer;
+    return NULL;
+}
+
 static bool runs(const struct peer *p, const char *part)
 {
     static const char *const lists[] = {"units", "switches", "loops"};

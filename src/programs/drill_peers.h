@@ -41,6 +41,8 @@ json_t *drill_peers_status(const struct drill_peers *peers);
 size_t drill_peers_count(const struct drill_peers *peers);
 /* The newest answer of one; borrowed; NULL: none yet. */
 const json_t *drill_peers_answer(const struct drill_peers *peers, size_t i);
+/* That of the process of this name; NULL: none. */
+const json_t *drill_peers_answer_of(const struct drill_peers *peers, const char *process);
 
 /* The process that runs the part of that name ("A", "B1", "IS2", "L1"), or has that name itself.
  * False: none says so. */

@@ -2,9 +2,11 @@
 #include "programs/drill_report.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "programs/drill_plot.h"
+#include "programs/drill_table.h"
 
 static const uint64_t MILLISECOND = 1000000u;
 
@@ -108,6 +110,11 @@ static uint64_t before_ns(const struct drill_report *r, int group, const struct 
                                          f->at_ns - 1000 * MILLISECOND, f->at_ns);
 }
 
+uint64_t drill_report_pause_ns(const struct drill_report *r, const struct drill_fault *f)
+{
+    return pause_ns(r, -1, f->at_ns, return_end(r, f));
+}
+
 static bool group_is_loaded(const struct drill_report *r, int group)
 {
     for (uint8_t v = 0; v < r->array->volumes; v++)
@@ -120,7 +127,8 @@ bool drill_report_is_good(const struct drill_report *r)
 {
     struct drill_counts c;
     drill_load_counts(r->load, &c);
-    return r->finished && !c.errors && !c.wrong && r->plan->state == DRILL_PLAN_OVER;
+    return r->finished && !c.errors && !c.wrong && r->plan->state == DRILL_PLAN_OVER &&
+           !(r->copies && drill_copies_differ(r->copies));
 }
 
 /* ---- for people ---- */
@@ -240,12 +248,46 @@ static uint32_t unasked(const struct drill_report *r, FILE *out)
     return count;
 }
 
+static bool make_table(const struct drill_report *r, struct drill_table *table)
+{
+    uint64_t *pauses = calloc(r->plan->count + 1u, sizeof *pauses);
+    if (!pauses)
+        return false;
+    for (uint32_t i = 0; i < r->plan->count && r->plan->fault[i].at_ns; i++)
+        pauses[i] = drill_report_pause_ns(r, &r->plan->fault[i]);
+    bool made = drill_table_make(table, r->plan, pauses);
+    free(pauses);
+    return made;
+}
+
+static void faults_text(const struct drill_report *r, FILE *out)
+{
+    struct drill_table table;
+    if (r->by_plan && make_table(r, &table))
+        drill_table_text(&table, out);
+    for (uint32_t i = 0; !r->by_plan && i < r->plan->count && r->plan->fault[i].at_ns; i++)
+        fault_text(r, &r->plan->fault[i], i + 1, out);
+}
+
+static void copies_text(const struct drill_report *r, FILE *out)
+{
+    const char *line = r->copies ? drill_copies_problem(r->copies) : NULL;
+    if (!r->copies)
+        return;
+    fprintf(out,
+            "copies of mirrored drives compared: %" PRIu64 " MiB, places that differ %" PRIu64 "\n",
+            drill_copies_bytes(r->copies) >> 20, drill_copies_differ(r->copies));
+    if (line)
+        fprintf(out, "  %s\n", line);
+    for (uint32_t i = 0; (line = drill_copies_complaint(r->copies, i)); i++)
+        fprintf(out, "  %s\n", line);
+}
+
 void drill_report_text(const struct drill_report *r, FILE *out)
 {
     struct drill_counts c;
     drill_load_counts(r->load, &c);
-    for (uint32_t i = 0; i < r->plan->count && r->plan->fault[i].at_ns; i++)
-        fault_text(r, &r->plan->fault[i], i + 1, out);
+    faults_text(r, out);
     double seconds = ms(r->ended_ns - r->begun_ns) / 1e3;
     fprintf(out,
             "\n%" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64 " flushes in %.1f s: %.0f IOPS, "
@@ -258,6 +300,7 @@ void drill_report_text(const struct drill_report *r, FILE *out)
     fprintf(out, "blocks verified %" PRIu64 ", wrong %" PRIu64 "   host errors %" PRIu64 "%s\n",
             c.verified, c.wrong, c.errors,
             r->finished ? "   all read back through every path" : "");
+    copies_text(r, out);
     const char *line;
     for (uint32_t i = 0; (line = drill_load_complaint(r->load, i)); i++)
         fprintf(out, "  %s\n", line);
@@ -311,19 +354,48 @@ static json_t *fault_json(const struct drill_report *r, const struct drill_fault
 {
     const struct figure figures[] = {
         {"pid", (uint64_t)f->pid},
+        {"at_ns", f->at_ns - r->begun_ns},
+        {"calm_ns", f->calm_ns},
+        {"length_ns", f->length_ns},
+        {"host_errors", f->errors},
+        {"blocks_wrong", f->wrong},
         {"back_ns", f->back_ns ? f->back_ns - f->at_ns : 0},
         {"in_sync_ns", f->synced_ns ? f->synced_ns - f->at_ns : 0},
     };
-    static const char *const kinds[] = {
-        [DRILL_FAULT_KILL] = "kill", [DRILL_FAULT_HANG] = "hang", [DRILL_FAULT_MOVE] = "move"};
     json_t *groups = json_array();
     for (int g = 0; g < DRILL_GROUPS; g++)
         if (group_is_loaded(r, g))
             json_array_append_new(groups, group_json(r, f, g));
-    json_t *object = json_pack("{s:s, s:s, s:s, s:o}", "kind", kinds[f->kind], "part", f->part,
-                               "process", f->process, "groups", groups);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:o}", "kind", drill_fault_names[f->kind], "part",
+                               f->part, "process", f->process, "groups", groups);
     set_figures(object, figures, sizeof figures / sizeof figures[0]);
+    json_object_set_new(object, "together", json_boolean(f->together));
+    if (*f->how)
+        json_object_set_new(object, "how", json_string(f->how));
     return object;
+}
+
+static json_t *copies_json(const struct drill_report *r)
+{
+    if (!r->copies)
+        return json_null();
+    const char *line = drill_copies_problem(r->copies);
+    json_t *places = json_array();
+    json_t *object = json_pack(
+        "{s:I, s:I, s:o, s:s?}", "bytes", (json_int_t)drill_copies_bytes(r->copies), "differ",
+        (json_int_t)drill_copies_differ(r->copies), "places", places, "not_compared", line);
+    for (uint32_t i = 0; (line = drill_copies_complaint(r->copies, i)); i++)
+        json_array_append_new(places, json_string(line));
+    return object;
+}
+
+static void add_plan(const struct drill_report *r, json_t *object)
+{
+    struct drill_table table;
+    json_object_set_new(object, "seed", json_integer((json_int_t)r->seed));
+    json_object_set_new(object, "copies", copies_json(r));
+    if (make_table(r, &table))
+        json_object_set_new(object, "pauses", drill_table_json(&table));
 }
 
 json_t *drill_report_json(const struct drill_report *r)
@@ -359,5 +431,6 @@ json_t *drill_report_json(const struct drill_report *r)
         json_pack("{s:b, s:b, s:o, s:o}", "passed", drill_report_is_good(r), "all_read_back",
                   r->finished, "faults", faults, "complaints", complaints);
     set_figures(object, figures, sizeof figures / sizeof figures[0]);
+    add_plan(r, object);
     return object;
 }

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "programs/drill_copies.h"
 #include "programs/drill_discover.h"
 #include "programs/drill_faults.h"
 
@@ -14,7 +15,10 @@ struct drill_report {
     const struct drill_plan *plan;
     const struct drill_peers *peers;
     const struct drill_load *load;
-    uint64_t begun_ns, ended_ns; /* of the mixed load */
+    uint64_t begun_ns, ended_ns;       /* of the mixed load */
+    const struct drill_copies *copies; /* NULL: not compared */
+    uint64_t seed;
+    bool by_plan; /* a table instead of a picture of each fault */
     bool utf8;
     bool finished; /* all was read back at the end */
 };
@@ -38,6 +42,10 @@ struct drill_takeover {
     char of[16];
     uint64_t suspect_ns, alone_ns; /* when it suspected it; from when it goes on without it */
 };
+
+/* The longest that a host's read or write took that was under way between the fault and its end:
+ * everything in sync again. */
+uint64_t drill_report_pause_ns(const struct drill_report *report, const struct drill_fault *fault);
 
 void drill_report_takeover(const struct drill_report *report, int group, uint64_t from_ns,
                            uint64_t to_ns, struct drill_takeover *out);

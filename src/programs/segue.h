@@ -97,5 +97,6 @@ int segue_volume_map(const struct segue_call *call);
 int segue_volume_unmap(const struct segue_call *call);
 int segue_group_list(const struct segue_call *call);
 int segue_group_move(const struct segue_call *call);
+int segue_group_claim(const struct segue_call *call);
 
 #endif

@@ -206,3 +206,57 @@ int segue_group_move(const struct segue_call *call)
     struct objects *o = objects_open(call, &code);
     return o ? objects_close(o, move_group(o)) : code;
 }
+
+/* Whoever alone held acknowledged writes is dead, with its memory: only a person may decide to go
+ * on without them. */
+static int claim_group(struct objects *o)
+{
+    const char *name = o->call->argument[0];
+    char doing[200], text[REQUEST_TEXT];
+    int group = objects_group(o, name);
+    int module = group < 0 ? -1 : find_member(o, group, o->call->argument[1]);
+    if (module < 0)
+        return SEGUE_EXIT_NO_OBJECT;
+    const char *unit = o->config.unit[module][group];
+    const json_t *now = status_find(json_object_get(o->status, "groups"), "name", name);
+    const char *dirty = status_text_of(now, "dirty");
+    if (status_flag_of(now, "serving"))
+        return segue_fail(o->call, SEGUE_EXIT_REFUSED, "SERVED", "there is nothing to decide",
+                          "cannot claim group %s: %s serves it", name,
+                          status_text_of(now, "primary"));
+    if (!*dirty)
+        return segue_fail(o->call, SEGUE_EXIT_REFUSED, "NOTHING_HELD",
+                          "start what is down; segue status says what that is",
+                          "cannot claim group %s: no writes are held by one unit alone", name);
+    snprintf(doing, sizeof doing,
+             "gives up what unit %.20s alone held when group %.40s stopped: writes that hosts were "
+             "told are done are lost",
+             dirty, name);
+    int code = objects_confirm(o->call, doing, name);
+    if (code != SEGUE_EXIT_DONE)
+        return code;
+    switch (request_part(&o->config, module, unit, "accept-loss", 5000, text, sizeof text)) {
+    case REQUEST_GOOD:
+        printf("%s\n", text);
+        return SEGUE_EXIT_DONE;
+    case REQUEST_REFUSED:
+        return segue_fail(o->call, SEGUE_EXIT_REFUSED, "REFUSED", NULL, "cannot claim group %s: %s",
+                          name, text);
+    case REQUEST_UNKNOWN:
+        return segue_fail(o->call, SEGUE_EXIT_UNKNOWN, "OUTCOME_UNKNOWN",
+                          "look with segue status whether it serves; if not, repeat it",
+                          "cannot tell whether %s claims group %s: no answer came", unit, name);
+    case REQUEST_UNREACHABLE:
+        break;
+    }
+    return segue_fail(o->call, SEGUE_EXIT_UNREACHABLE, "UNREACHABLE",
+                      "start it, or name a module that runs", "module %s does not answer",
+                      o->call->argument[1]);
+}
+
+int segue_group_claim(const struct segue_call *call)
+{
+    int code;
+    struct objects *o = objects_open(call, &code);
+    return o ? objects_close(o, claim_group(o)) : code;
+}

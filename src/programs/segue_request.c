@@ -74,6 +74,28 @@ enum request_result request_send(const struct config *config, uint8_t group,
     return result;
 }
 
+enum request_result request_part(const struct config *config, int module, const char *part,
+                                 const char *words, int timeout_ms, char *text, size_t text_bytes)
+{
+    static const char refused[] = "refused: ";
+    enum request_result result = REQUEST_UNREACHABLE;
+    json_t *question = json_pack("{s:s, s:s, s:s}", "verb", "request", "part", part, "text", words);
+    *text = 0;
+    for (int i = 0; i < config->processes; i++) {
+        char socket[CONFIG_PATH];
+        if (!(config->process[i].modules & 1u << module))
+            continue;
+        config_socket_path(config, i, socket, sizeof socket);
+        result = try_once(socket, question, timeout_ms, text, text_bytes);
+    }
+    json_decref(question);
+    if (result == REQUEST_GOOD && strncmp(text, refused, sizeof refused - 1) == 0) {
+        memmove(text, text + sizeof refused - 1, strlen(text + sizeof refused - 1) + 1);
+        result = REQUEST_REFUSED;
+    }
+    return result;
+}
+
 static void time_text(char *out, size_t bytes)
 {
     time_t now = time(NULL);

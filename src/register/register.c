@@ -178,7 +178,6 @@ static int make_aside(int directory, uint64_t writer, uint8_t group)
     static const uint8_t zeroes[RECORD_FILE_BYTES];
     char aside[FILE_NAME_BYTES];
     aside_name(writer, group, aside);
-    /* one that was left over may be linked as a record already: never write into it */
     unlinkat(directory, aside, 0);
     int fd = openat(directory, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0)
@@ -198,7 +197,8 @@ static int write_aside(int directory, uint64_t writer, const struct record *reco
     int fd = openat(directory, aside, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    bool good = write_file(fd, bytes);
+    struct stat facts; /* with another name it is a record already: never write into it */
+    bool good = fstat(fd, &facts) == 0 && facts.st_nlink == 1 && write_file(fd, bytes);
     close(fd);
     return good ? 0 : -1;
 }
@@ -476,6 +476,7 @@ void register_prune(struct control_register *reg, uint8_t group)
     for (size_t i = 0; i < count; i++) { /* R3: from the oldest on */
         char name[FILE_NAME_BYTES];
         record_name(group, old[i], name);
-        unlinkat(reg->directory, name, 0);
+        if (unlinkat(reg->directory, name, 0) && errno != ENOENT)
+            return;
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "register/register.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -199,6 +200,35 @@ static void old_records_go(void **state)
     register_close(reg);
 }
 
+/* A file that was made ready for the next record, and that is a record already: of a swap whose
+ * answer was lost, and whose own name could not be taken away. */
+static void a_record_is_never_written_into(void **state)
+{
+    (void)state;
+    struct control_register *reg = open_it();
+    struct record standing, next = read_it(reg, REGISTER_OK);
+    register_prepare(reg, 0);
+    DIR *list = opendir(directory);
+    char from[320] = "", to[128];
+    for (struct dirent *entry = readdir(list); entry; entry = readdir(list))
+        if (strncmp(entry->d_name, ".new.g1.", 8) == 0)
+            snprintf(from, sizeof from, "%s/%s", directory, entry->d_name);
+    closedir(list);
+    assert_string_not_equal(from, "");
+    snprintf(to, sizeof to, "%s/other", directory);
+    assert_int_equal(link(from, to), 0);
+    next.generation = 2;
+    assert_int_equal(register_swap(reg, &next, &standing), REGISTER_OK);
+    uint8_t bytes[8192], zeroes[8192] = {0};
+    int fd = open(to, O_RDONLY);
+    ssize_t length = read(fd, bytes, sizeof bytes);
+    close(fd);
+    assert_int_equal(length, 4096);
+    assert_memory_equal(bytes, zeroes, (size_t)length);
+    assert_int_equal(read_it(reg, REGISTER_OK).generation, 2);
+    register_close(reg);
+}
+
 static void unreadable_is_unknown(void **state)
 {
     (void)state;
@@ -308,6 +338,7 @@ int main(void)
         ROW(a_damaged_record_hides_behind_no_older_one),
         ROW(a_record_under_a_wrong_name_is_damage),
         ROW(old_records_go),
+        ROW(a_record_is_never_written_into),
         ROW(unreadable_is_unknown),
         ROW(a_stopped_process_lives_a_killed_one_does_not),
         ROW(a_later_life_ends_the_earlier_one),

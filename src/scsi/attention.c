@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scsi/attention.h"
 
+#include "scsi/effect.h"
+
 static const uint16_t attention_codes[ATTENTIONS] = {
     [ATTENTION_POWER_ON] = 0x2900,
     [ATTENTION_RESET] = 0x2903,
@@ -41,4 +43,26 @@ int attention_first(const struct scsi_state *state, int nexus, uint16_t volume)
         if (set & 1u << a)
             return a;
     return -1;
+}
+
+enum { LUNS_CHANGED = 0x3F0E };
+
+bool attention_next(const struct scsi_request *r, uint16_t *code, struct change *noticed)
+{
+    const struct scsi_state *state = r->server->state;
+    if (r->nexus < 0 || !r->info)
+        return false;
+    int a = attention_first(state, r->nexus, r->command->volume);
+    if (a >= 0) {
+        *noticed = effect_own(r, CHANGE_NOTICED);
+        noticed->detail = (uint8_t)a;
+        *code = attention_code((enum attention)a);
+        return true;
+    }
+    if (state->nexus[r->nexus].luns == r->server->directory->version)
+        return false;
+    *noticed = effect_own(r, CHANGE_LUNS);
+    noticed->value = r->server->directory->version;
+    *code = LUNS_CHANGED;
+    return true;
 }

@@ -31,4 +31,10 @@ void attention_raise_all(struct scsi_state *state, uint16_t volume, enum attenti
 /* The one to be reported first, or -1. */
 int attention_first(const struct scsi_state *state, int nexus, uint16_t volume);
 
+/* What the nexus is told next when it comes with a command; false: nothing. Besides the set this is
+ * REPORTED LUNS DATA HAS CHANGED, told once, whatever volume it asks first. `noticed` is the change
+ * that it has been told. */
+struct change;
+bool attention_next(const struct scsi_request *r, uint16_t *code, struct change *noticed);
+
 #endif

@@ -301,6 +301,109 @@ static void reserve_6_ends(void **unused)
     }
 }
 
+/* As the unit's copy of the directory changes. */
+static void map_lun(struct host *h)
+{
+    h->directory.version++;
+}
+
+static void changed_luns_are_told_once(void **unused)
+{
+    (void)unused;
+    struct host *h = host_new();
+    struct volume_info info = host_volume(3);
+    host_set_volume(h, &info);
+    host_open_as(h, 1, 7, "iqn.b,i,0x1");
+    for (uint16_t v = 0; v <= 3; v += 3) {
+        h->volume = v;
+        host_use(h, 0, 1);
+        host_calm(h);
+        host_use(h, 1, 7);
+        host_calm(h);
+    }
+    map_lun(h);
+    map_lun(h);
+    host_cdb(h, 0x12, 0, 0, 0, 96, 0); /* neither reports nor clears */
+    assert_good(h);
+    host_ready(h); /* whatever volume it asks */
+    assert_sense(h, 6, 0x3F0E);
+    h->volume = 0;
+    host_ready(h);
+    assert_good(h);
+    host_use(h, 0, 1); /* the other hears of it too, */
+    host_task(h, TASK_LOGICAL_UNIT_RESET);
+    host_ready(h); /* after what is more important */
+    assert_sense(h, 6, 0x2903);
+    host_cdb(h, 0x03, 0, 0, 0, 18, 0); /* and by REQUEST SENSE */
+    assert_good(h);
+    assert_int_equal(h->answer[2], 6);
+    assert_int_equal(be16_at(h->answer + 12), 0x3F0E);
+    host_ready(h);
+    assert_good(h);
+    /* a new nexus knows */
+    host_open_as(h, 1, 8, "iqn.c,i,0x1");
+    host_ready(h);
+    assert_sense(h, 6, 0x2900);
+    host_ready(h);
+    assert_good(h);
+    host_free(h);
+}
+
+static void who_reads_the_luns_need_not_be_told(void **unused)
+{
+    (void)unused;
+    struct host *h = host_new();
+    map_lun(h);
+    h->volume = VOLUME_NONE; /* as a LUN that is not mapped */
+    host_cdb(h, 0xA0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0);
+    assert_good(h);
+    assert_int_equal(h->plan.what, SCSI_RESOLVE);
+    host_cdb(h, 0xA0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0);
+    assert_int_equal(h->plan.what, SCSI_RESPOND);
+    h->volume = 0;
+    host_ready(h);
+    assert_good(h);
+    map_lun(h); /* the next change is another one */
+    host_use(h, 0, 99);
+    host_cdb(h, 0xA0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0); /* of a nexus that is not open */
+    assert_good(h);
+    assert_int_equal(h->plan.what, SCSI_RESPOND);
+    host_use(h, 0, 1);
+    host_ready(h);
+    assert_sense(h, 6, 0x3F0E);
+    host_ready(h);
+    assert_good(h);
+    host_free(h);
+}
+
+/* A unit that takes over, or joins, tells what has not been told, and nothing twice. */
+static void changed_luns_survive_a_takeover(void **unused)
+{
+    (void)unused;
+    struct host *h = host_new();
+    uint8_t *bytes = malloc(SAVE_BYTES);
+    map_lun(h);
+    host_open_as(h, 1, 7, "iqn.b,i,0x1");
+    host_calm(h);
+    for (int i = 0; i < 2; i++) { /* before, after it is told */
+        assert_true(scsi_load(h->other, bytes, host_save(h->server, bytes)));
+        struct scsi_server *server = h->server;
+        h->server = h->other;
+        h->other = server;
+        host_use(h, 1, 7);
+        host_ready(h);
+        assert_good(h);
+        host_use(h, 0, 1);
+        host_ready(h);
+        if (i == 0)
+            assert_sense(h, 6, 0x3F0E);
+        else
+            assert_good(h);
+    }
+    free(bytes);
+    host_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +418,9 @@ int main(void)
         cmocka_unit_test(task_functions),
         cmocka_unit_test(reserve_6),
         cmocka_unit_test(reserve_6_ends),
+        cmocka_unit_test(changed_luns_are_told_once),
+        cmocka_unit_test(who_reads_the_luns_need_not_be_told),
+        cmocka_unit_test(changed_luns_survive_a_takeover),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,11 @@ void effect_add(struct scsi_plan *plan, struct change change)
     plan->effect_length = (uint32_t)(c.at - plan->effect);
 }
 
+uint32_t effect_room(const struct scsi_plan *plan)
+{
+    return (uint32_t)sizeof plan->effect - (plan->effect_length ? plan->effect_length : 2);
+}
+
 void effect_resolve(struct scsi_plan *plan)
 {
     must(plan->effect_length > 0);
@@ -59,6 +64,7 @@ static void apply_nexus_add(struct scsi_server *server, const struct change *c, 
     nexus = scsi_nexus_add(state, c->sender, c->number, c->name, c->name_length);
     if (nexus < 0)
         return;
+    state->nexus[nexus].luns = server->directory->version;
     for (uint16_t v = 0; v < VOLUME_MAX; v++)
         if (server->present[v])
             attention_raise(state, nexus, v, (enum attention)c->detail);
@@ -116,7 +122,7 @@ static void apply_reset(struct scsi_server *server, const struct change *c, uint
     struct volume_state *v = &server->state->volume[volume];
     v->reserved_sender = SENDER_NONE;
     v->reserved_number = 0;
-    v->protect = v->protect_saved;
+    v->modes = modes_as_saved(v->modes);
 }
 
 static void apply_reserve(struct scsi_server *server, const struct change *c, uint16_t volume)
@@ -132,13 +138,6 @@ static void apply_release(struct scsi_server *server, const struct change *c, ui
     (void)c;
     server->state->volume[volume].reserved_sender = SENDER_NONE;
     server->state->volume[volume].reserved_number = 0;
-}
-
-static void apply_register(struct scsi_server *server, const struct change *c, uint16_t volume)
-{
-    int nexus = change_nexus(server, c);
-    if (nexus >= 0)
-        persistent_register(server->state, volume, nexus, c->value);
 }
 
 static void apply_key(struct scsi_server *server, const struct change *c, uint16_t volume)
@@ -170,9 +169,23 @@ static void apply_aptpl(struct scsi_server *server, const struct change *c, uint
 
 static void apply_mode(struct scsi_server *server, const struct change *c, uint16_t volume)
 {
-    struct volume_state *v = &server->state->volume[volume];
-    v->protect = c->detail & CHANGE_MODE_PROTECT;
-    v->protect_saved = c->detail & CHANGE_MODE_PROTECT_SAVED;
+    server->state->volume[volume].modes = c->detail;
+}
+
+static void apply_register_port(struct scsi_server *server, const struct change *c, uint16_t volume)
+{
+    for (uint8_t sender = 0; sender < SENDER_MAX; sender++)
+        if (c->detail & 1u << sender)
+            persistent_register_port(server->state, volume, sender, c->name, c->name_length,
+                                     c->value);
+}
+
+static void apply_luns(struct scsi_server *server, const struct change *c, uint16_t volume)
+{
+    (void)volume;
+    int nexus = change_nexus(server, c);
+    if (nexus >= 0)
+        server->state->nexus[nexus].luns = c->value;
 }
 
 enum change_scope {
@@ -206,7 +219,6 @@ static const struct {
     [CHANGE_RESET] = {.apply = apply_reset, .scope = SCOPE_VOLUMES},
     [CHANGE_RESERVE] = {.apply = apply_reserve, .scope = SCOPE_VOLUME},
     [CHANGE_RELEASE] = {.apply = apply_release, .scope = SCOPE_VOLUME},
-    [CHANGE_REGISTER] = {.apply = apply_register, .scope = SCOPE_VOLUME, .keyed = true},
     [CHANGE_KEY] = {.apply = apply_key,
                     .scope = SCOPE_VOLUME,
                     .detail_max = REGISTRATION_MAX - 1,
@@ -217,9 +229,13 @@ static const struct {
                             .detail_max = PERSISTENT_TYPE_EXCLUSIVE_ACCESS_ALL},
     [CHANGE_GENERATION] = {.apply = apply_generation, .scope = SCOPE_VOLUME},
     [CHANGE_APTPL] = {.apply = apply_aptpl, .scope = SCOPE_VOLUME, .detail_max = 1},
-    [CHANGE_MODE] = {.apply = apply_mode,
-                     .scope = SCOPE_VOLUME,
-                     .detail_max = CHANGE_MODE_PROTECT | CHANGE_MODE_PROTECT_SAVED},
+    [CHANGE_MODE] = {.apply = apply_mode, .scope = SCOPE_VOLUME, .detail_max = MODES_ALL},
+    [CHANGE_REGISTER_PORT] = {.apply = apply_register_port,
+                              .scope = SCOPE_VOLUME,
+                              .detail_max = (1u << SENDER_MAX) - 1,
+                              .named = true,
+                              .keyed = true},
+    [CHANGE_LUNS] = {.apply = apply_luns, .scope = SCOPE_ARRAY},
 };
 
 /* False: not a change that we know. */
@@ -239,6 +255,8 @@ static bool change_get(struct cursor *c, struct change *out)
         (out->name_length && !changes[out->what].named))
         return false;
     if (out->value == 0 && changes[out->what].keyed)
+        return false;
+    if (out->what == CHANGE_REGISTER_PORT && out->name_length == 0)
         return false;
     if (out->sender >= SENDER_MAX && out->sender != SENDER_NONE)
         return false;

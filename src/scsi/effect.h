@@ -28,16 +28,17 @@ enum change_kind {
     CHANGE_RESET = 7,   /* volume or all: RESERVE(6) is over, mode pages are the saved ones */
     CHANGE_RESERVE = 8, /* RESERVE(6) by the nexus */
     CHANGE_RELEASE = 9,
-    CHANGE_REGISTER = 10,    /* the nexus; value: its key */
     CHANGE_KEY = 11,         /* detail: index of a registration; value: its key */
     CHANGE_UNREGISTER = 12,  /* value: bits of registrations */
     CHANGE_RESERVATION = 13, /* detail: type or none; value: index of its holder, 64 none */
     CHANGE_GENERATION = 14,  /* value: PRGENERATION */
     CHANGE_APTPL = 15,       /* detail: 0, 1 */
-    CHANGE_MODE = 16,        /* detail: CHANGE_MODE_ bits */
+    CHANGE_MODE = 16,        /* detail: enum mode_bits */
+    CHANGE_REGISTER_PORT =
+        17,           /* the initiator port of that name; detail: bits of senders; value: its key */
+    CHANGE_LUNS = 18, /* the nexus knows the directory of version `value` */
     CHANGES,
 };
-enum { CHANGE_MODE_PROTECT = 1, CHANGE_MODE_PROTECT_SAVED = 2 };
 
 struct change {
     enum change_kind what;
@@ -54,6 +55,8 @@ struct change {
  * SCSI_RESOLVE by effect_resolve(), which must be the last thing that is done to it. */
 void effect_add(struct scsi_plan *plan, struct change change);
 void effect_resolve(struct scsi_plan *plan);
+/* Bytes that are left for changes; one takes CHANGE_BYTES and its name. */
+uint32_t effect_room(const struct scsi_plan *plan);
 /* A change about the command's own nexus and volume. */
 struct change effect_own(const struct scsi_request *r, enum change_kind what);
 

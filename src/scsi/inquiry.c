@@ -81,6 +81,13 @@ static void put_designator(struct cursor *c, uint8_t code_set, uint8_t type, uin
     cursor_put8(c, length);
 }
 
+static void put_port_designator(struct cursor *c, uint8_t type, uint16_t number)
+{
+    put_designator(c, CODE_ISCSI | CODE_BINARY, type, 4);
+    cursor_put16(c, 0);
+    cursor_put16(c, number);
+}
+
 static void page_identification(const struct scsi_request *r, struct cursor *c)
 {
     const uint8_t *uuid = r->info->uuid;
@@ -95,12 +102,8 @@ static void page_identification(const struct scsi_request *r, struct cursor *c)
     put_designator(c, CODE_BINARY, DESIGNATOR_UUID, 18);
     cursor_put16(c, 0x1000); /* a UUID as RFC 4122 has it */
     cursor_put_bytes(c, uuid, 16);
-    put_designator(c, CODE_ISCSI | CODE_BINARY, DESIGNATOR_RELATIVE_PORT, 4);
-    cursor_put16(c, 0);
-    cursor_put16(c, port);
-    put_designator(c, CODE_ISCSI | CODE_BINARY, DESIGNATOR_PORT_GROUP, 4);
-    cursor_put16(c, 0);
-    cursor_put16(c, port); /* a group for each interface switch */
+    put_port_designator(c, DESIGNATOR_RELATIVE_PORT, port);
+    put_port_designator(c, DESIGNATOR_PORT_GROUP, port); /* a group for each interface switch */
 }
 
 static void page_extended(const struct scsi_request *r, struct cursor *c)
@@ -145,14 +148,44 @@ static void page_provisioning(const struct scsi_request *r, struct cursor *c)
     cursor_put8(c, 0);
 }
 
+/* One descriptor: all mode pages are shared by all nexuses (SPC-4 7.8.9). */
+static void page_mode_policy(const struct scsi_request *r, struct cursor *c)
+{
+    (void)r;
+    cursor_put8(c, 0x3F);
+    cursor_put8(c, 0xFF);
+    cursor_put16(c, 0);
+}
+
+/* The target ports: an interface switch each (SPC-4 7.8.11). */
+static void page_ports(const struct scsi_request *r, struct cursor *c)
+{
+    for (uint16_t port = 1; port <= r->server->switches; port++) {
+        cursor_put16(c, 0);
+        cursor_put16(c, port);
+        cursor_put32(c, 0); /* it is no initiator port */
+        cursor_put16(c, 0);
+        cursor_put16(c, 8);
+        put_port_designator(c, DESIGNATOR_PORT_GROUP, port);
+    }
+}
+
+/* No referrals: REPORT REFERRALS is not there, R_SUP is 0 (SBC-3 6.5.7). */
+static void page_referrals(const struct scsi_request *r, struct cursor *c)
+{
+    (void)r;
+    put_zeroes(c, 0x10 - 4);
+}
+
 static const struct vital_page {
     uint8_t code;
     void (*put)(const struct scsi_request *r, struct cursor *c);
 } vital_pages[] = {
     /* ascending codes */
-    {0x00, page_supported},    {0x80, page_serial}, {0x83, page_identification},
-    {0x86, page_extended},     {0xB0, page_limits}, {0xB1, page_characteristics},
-    {0xB2, page_provisioning},
+    {0x00, page_supported}, {0x80, page_serial},          {0x83, page_identification},
+    {0x86, page_extended},  {0x87, page_mode_policy},     {0x88, page_ports},
+    {0xB0, page_limits},    {0xB1, page_characteristics}, {0xB2, page_provisioning},
+    {0xB3, page_referrals},
 };
 
 enum { VITAL_PAGES = sizeof vital_pages / sizeof vital_pages[0] };

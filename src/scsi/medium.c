@@ -108,7 +108,7 @@ enum sense_code medium_check(struct scsi_request *r)
     if (r->opcode->flags & OPCODE_CHANGES) {
         if (r->info->read_only)
             return SENSE_WRITE_PROTECTED;
-        if (r->volume->protect)
+        if (r->volume->modes & MODES_PROTECT)
             return SENSE_SOFTWARE_WRITE_PROTECTED;
     }
     return SENSE_NONE;
@@ -146,6 +146,12 @@ static bool medium_fua(const struct scsi_request *r)
     return r->opcode->length > 6 && r->command->cdb[1] & 0x08;
 }
 
+/* A host has set WCE=0: every change is as if it had FUA. */
+static bool medium_through(const struct scsi_request *r)
+{
+    return r->volume->modes & MODES_THROUGH;
+}
+
 void medium_plan_read(const struct scsi_request *r, struct scsi_plan *plan)
 {
     medium_move(r, plan, SCSI_READ, r->blocks);
@@ -155,7 +161,7 @@ void medium_plan_read(const struct scsi_request *r, struct scsi_plan *plan)
 void medium_plan_write(const struct scsi_request *r, struct scsi_plan *plan)
 {
     medium_move_out(r, plan);
-    plan->fua = medium_fua(r);
+    plan->fua = medium_fua(r) || medium_through(r);
 }
 
 enum { BYTCHK_NONE = 0, BYTCHK_COMPARE = 1 };
@@ -222,7 +228,7 @@ void medium_plan_compare_write(const struct scsi_request *r, struct scsi_plan *p
         return;
     }
     medium_move(r, plan, SCSI_COMPARE_WRITE, r->blocks);
-    plan->fua = medium_fua(r);
+    plan->fua = medium_fua(r) || medium_through(r);
 }
 
 /* With UNMAP=1 the blocks read as the pattern too: what is written is always right, and with zeroes
@@ -235,13 +241,14 @@ void medium_plan_write_same(const struct scsi_request *r, struct scsi_plan *plan
         return;
     }
     medium_move(r, plan, SCSI_FILL, r->blocks);
+    plan->fua = medium_through(r);
     plan->pattern_offset = 0;
     plan->pattern_length = no_data ? 0 : r->info->block_bytes;
 }
 
 /* ---- UNMAP (SBC-3 5.28) ---- */
 
-enum { UNMAP_HEADER_BYTES = 8, UNMAP_RANGE_BYTES = 16 };
+enum { UNMAP_AT_LENGTH = 2, UNMAP_HEADER_BYTES = 8, UNMAP_RANGE_BYTES = 16 };
 
 void scsi_unmap_range(const uint8_t *data, uint32_t i, uint64_t *lba, uint32_t *blocks)
 {
@@ -279,17 +286,20 @@ void medium_plan_unmap(const struct scsi_request *r, struct scsi_plan *plan)
     if (length > r->data_length)
         length = r->data_length;
     sense_good(plan);
+    plan->fua = medium_through(r);
     if (be16_at(r->command->cdb + 7) == 0)
         return;
     if (length < UNMAP_HEADER_BYTES) {
         sense_check(plan, SENSE_PARAMETER_LIST_LENGTH);
         return;
     }
-    uint32_t listed = be16_at(r->data + 2), there = length - UNMAP_HEADER_BYTES;
+    uint32_t listed = be16_at(r->data + UNMAP_AT_LENGTH), there = length - UNMAP_HEADER_BYTES;
     uint32_t ranges = (listed < there ? listed : there) / UNMAP_RANGE_BYTES;
     uint32_t filled, last;
     enum sense_code wrong = unmap_check(r, ranges, &filled, &last);
-    if (wrong != SENSE_NONE) {
+    if (wrong == SENSE_INVALID_FIELD_IN_PARAMETERS) {
+        sense_check_parameters(plan, UNMAP_AT_LENGTH);
+    } else if (wrong != SENSE_NONE) {
         sense_check(plan, wrong);
     } else if (filled == 1) {
         plan->what = SCSI_FILL;

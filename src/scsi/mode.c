@@ -6,8 +6,9 @@
 #include "scsi/opcodes.h"
 #include "scsi/sense.h"
 
-/* Mode pages. One bit can be changed: SWP of the control page. WCE says what the pool's cache mode
- * is; a person changes that, not a host. */
+/* Mode pages (SPC-4 7.5, SBC-3 6.4). A host can change SWP and D_SENSE of the control page, and WCE
+ * of the caching page to 0: its writes to the volume then wait for the drives, as if each had FUA.
+ * WCE=1 needs a pool whose cache mode has a write cache, which is a person's decision. */
 
 enum {
     MODE_PAGE_BYTES_MAX = 32,
@@ -15,8 +16,6 @@ enum {
     MODE_SUBPAGES_ALL = 0xFF,
     MODE_CONTROL = 0x0A,
     MODE_CACHING = 0x08,
-    MODE_SWP = 0x08, /* byte 4 of the control page */
-    MODE_WCE = 0x04, /* byte 2 of the caching page */
 };
 
 enum mode_control { MODE_CURRENT, MODE_CHANGEABLE, MODE_DEFAULT, MODE_SAVED };
@@ -46,6 +45,39 @@ static bool page_is(const struct mode_page *page, uint8_t code, uint8_t subpage)
     return page->code == code && page->subpage == subpage;
 }
 
+/* What can be changed. `bit` is set in volume_state.modes when it is not what it is by default. */
+static const struct mode_field {
+    uint8_t page, byte, mask;
+    uint8_t bit;
+} mode_fields[] = {
+    {MODE_CONTROL, 4, 0x08, MODES_PROTECT},
+    {MODE_CONTROL, 2, 0x04, MODES_DESCRIPTOR},
+    {MODE_CACHING, 2, 0x04, MODES_THROUGH},
+};
+
+enum { MODE_FIELDS = sizeof mode_fields / sizeof mode_fields[0] };
+
+/* Is the field 1 by default? */
+static bool field_default(const struct scsi_request *r, const struct mode_field *field)
+{
+    return field->bit == MODES_THROUGH && r->info->write_cache;
+}
+
+static bool field_changeable(const struct scsi_request *r, const struct mode_field *field)
+{
+    return field->bit != MODES_THROUGH || r->info->write_cache;
+}
+
+static bool field_value(const struct scsi_request *r, const struct mode_field *field,
+                        enum mode_control control)
+{
+    uint8_t bit = control == MODE_SAVED ? (uint8_t)(field->bit << 1) : field->bit;
+    bool differs = field_changeable(r, field) && r->volume->modes & bit;
+    if (control == MODE_CHANGEABLE)
+        return field_changeable(r, field);
+    return field_default(r, field) != (differs && control != MODE_DEFAULT);
+}
+
 static uint32_t page_header(const struct mode_page *page)
 {
     return page->subpage ? 4 : 2;
@@ -57,13 +89,9 @@ static void page_values(const struct scsi_request *r, const struct mode_page *pa
     memcpy(out, page->bytes, MODE_PAGE_BYTES_MAX);
     if (control == MODE_CHANGEABLE)
         memset(out + page_header(page), 0, MODE_PAGE_BYTES_MAX - page_header(page));
-    if (page_is(page, MODE_CACHING, 0) && control != MODE_CHANGEABLE && r->info->write_cache)
-        out[2] |= MODE_WCE;
-    if (!page_is(page, MODE_CONTROL, 0))
-        return;
-    if (control == MODE_CHANGEABLE || (control == MODE_CURRENT && r->volume->protect) ||
-        (control == MODE_SAVED && r->volume->protect_saved))
-        out[4] |= MODE_SWP;
+    for (int i = 0; i < MODE_FIELDS; i++)
+        if (page_is(page, mode_fields[i].page, 0) && field_value(r, &mode_fields[i], control))
+            out[mode_fields[i].byte] |= mode_fields[i].mask;
 }
 
 /* Is the page asked for by that code and subpage? */
@@ -90,7 +118,7 @@ static void put_block_descriptor(const struct volume_info *info, bool long_lba, 
 static void put_mode_header(const struct scsi_request *r, bool ten, uint8_t descriptor_length,
                             struct cursor *c)
 {
-    bool protected = r->info->read_only || r->volume->protect;
+    bool protected = r->info->read_only || r->volume->modes & MODES_PROTECT;
     uint8_t device = protected ? 0x90 : 0x10; /* WP, DPOFUA */
     if (!ten) {
         cursor_put8(c, 0); /* mode data length: mode_plan_sense knows it later */
@@ -140,30 +168,65 @@ void mode_plan_sense(const struct scsi_request *r, struct scsi_plan *plan)
 
 /* ---- select ---- */
 
-/* The block descriptor may only say what is so. */
-static enum sense_code select_descriptor(const struct scsi_request *r, struct cursor *c,
-                                         uint32_t length, bool long_lba)
+/* A parameter list while it is read. */
+struct mode_list {
+    struct cursor c;
+    uint8_t modes;   /* what it asks for: MODES_CURRENT */
+    uint8_t given;   /* bits whose pages are in it */
+    uint32_t offset; /* of what is wrong */
+};
+
+static enum sense_code list_wrong(struct mode_list *list, uint32_t offset)
 {
+    list->offset = offset;
+    return SENSE_INVALID_FIELD_IN_PARAMETERS;
+}
+
+/* The block descriptor may only say what is so. */
+static enum sense_code select_descriptor(const struct scsi_request *r, struct mode_list *list,
+                                         bool ten)
+{
+    uint32_t at = ten ? 8 : 4;
+    bool long_lba = ten && r->data[4] & 1;
+    uint32_t length = ten ? be16_at(r->data + 6) : r->data[3];
     if (length == 0)
         return SENSE_NONE;
     if (length != (long_lba ? 16 : 8))
-        return SENSE_INVALID_FIELD_IN_PARAMETERS;
-    const uint8_t *d = cursor_take(c, length);
+        return list_wrong(list, ten ? 6 : 3);
+    const uint8_t *d = cursor_take(&list->c, length);
     if (!d)
         return SENSE_PARAMETER_LIST_LENGTH;
     uint64_t blocks = long_lba ? be64_at(d) : be32_at(d);
     uint32_t block_bytes = long_lba ? be32_at(d + 12) : be24_at(d + 5);
     uint64_t most = long_lba ? UINT64_MAX : UINT32_MAX;
-    bool same = blocks == 0 || blocks == r->info->blocks || blocks == most;
-    return same && block_bytes == r->info->block_bytes ? SENSE_NONE
-                                                       : SENSE_INVALID_FIELD_IN_PARAMETERS;
+    if (blocks != 0 && blocks != r->info->blocks && blocks != most)
+        return list_wrong(list, at);
+    return block_bytes == r->info->block_bytes ? SENSE_NONE
+                                               : list_wrong(list, at + (long_lba ? 12 : 5));
 }
 
-/* One page of the list; *protect becomes what it says of SWP. */
-static enum sense_code select_page(const struct scsi_request *r, struct cursor *c, bool *protect)
+static void select_fields(const struct scsi_request *r, const struct mode_page *page,
+                          const uint8_t *given, struct mode_list *list)
+{
+    for (int i = 0; i < MODE_FIELDS; i++) {
+        const struct mode_field *field = &mode_fields[i];
+        if (!page_is(page, field->page, 0) || !field_changeable(r, field))
+            continue;
+        bool value = given[field->byte] & field->mask;
+        list->given |= field->bit;
+        list->modes &= (uint8_t)~field->bit;
+        if (value != field_default(r, field))
+            list->modes |= field->bit;
+    }
+}
+
+/* One page of the list. */
+static enum sense_code select_page(const struct scsi_request *r, struct mode_list *list)
 {
     uint8_t current[MODE_PAGE_BYTES_MAX], changeable[MODE_PAGE_BYTES_MAX];
     const struct mode_page *page = NULL;
+    struct cursor *c = &list->c;
+    uint32_t at = (uint32_t)(c->at - r->data);
     if (cursor_left(c) < 2)
         return SENSE_PARAMETER_LIST_LENGTH;
     uint8_t subpage = c->at[0] & 0x40 ? c->at[1] : 0;
@@ -171,35 +234,35 @@ static enum sense_code select_page(const struct scsi_request *r, struct cursor *
         if (page_is(&mode_pages[i], c->at[0] & 0x3F, subpage))
             page = &mode_pages[i];
     if (!page)
-        return SENSE_INVALID_FIELD_IN_PARAMETERS;
+        return list_wrong(list, at);
     const uint8_t *given = cursor_take(c, page->length);
     if (!given)
         return SENSE_PARAMETER_LIST_LENGTH;
     page_values(r, page, MODE_CURRENT, current);
     page_values(r, page, MODE_CHANGEABLE, changeable);
     if ((given[0] & 0x7F) != (current[0] & 0x7F)) /* PS is reserved here */
-        return SENSE_INVALID_FIELD_IN_PARAMETERS;
+        return list_wrong(list, at);
     for (uint32_t i = 1; i < page->length; i++) {
         uint8_t may = i < page_header(page) ? 0 : changeable[i];
         if ((given[i] ^ current[i]) & ~may)
-            return SENSE_INVALID_FIELD_IN_PARAMETERS;
+            return list_wrong(list, at + i);
     }
-    if (page_is(page, MODE_CONTROL, 0))
-        *protect = given[4] & MODE_SWP;
+    select_fields(r, page, given, list);
     return SENSE_NONE;
 }
 
-static enum sense_code select_list(const struct scsi_request *r, uint32_t length, bool *protect)
+static enum sense_code select_list(const struct scsi_request *r, uint32_t length,
+                                   struct mode_list *list)
 {
     bool ten = r->opcode->length == 10;
     uint32_t header = ten ? 8 : 4;
     if (length > r->data_length || length < header)
         return SENSE_PARAMETER_LIST_LENGTH;
-    struct cursor c = cursor_read(r->data, length);
-    const uint8_t *h = cursor_take(&c, header);
-    enum sense_code wrong = select_descriptor(r, &c, ten ? be16_at(h + 6) : h[3], ten && h[4] & 1);
-    while (wrong == SENSE_NONE && cursor_left(&c) > 0)
-        wrong = select_page(r, &c, protect);
+    list->c = cursor_read(r->data, length);
+    (void)cursor_take(&list->c, header);
+    enum sense_code wrong = select_descriptor(r, list, ten);
+    while (wrong == SENSE_NONE && cursor_left(&list->c) > 0)
+        wrong = select_page(r, list);
     return wrong;
 }
 
@@ -208,7 +271,8 @@ void mode_plan_select(const struct scsi_request *r, struct scsi_plan *plan)
     const uint8_t *cdb = r->command->cdb;
     uint32_t length = r->opcode->length == 10 ? be16_at(cdb + 7) : cdb[4];
     bool save = cdb[1] & 0x01, page_format = cdb[1] & 0x10;
-    bool protect = r->volume->protect;
+    uint8_t modes = r->volume->modes;
+    struct mode_list list = {.modes = modes & MODES_CURRENT};
     sense_good(plan);
     if (length == 0)
         return;
@@ -216,17 +280,22 @@ void mode_plan_select(const struct scsi_request *r, struct scsi_plan *plan)
         sense_check_cdb(plan, 1);
         return;
     }
-    enum sense_code wrong = select_list(r, length, &protect);
+    enum sense_code wrong = select_list(r, length, &list);
+    if (wrong == SENSE_INVALID_FIELD_IN_PARAMETERS) {
+        sense_check_parameters(plan, list.offset);
+        return;
+    }
     if (wrong != SENSE_NONE) {
         sense_check(plan, wrong);
         return;
     }
-    bool saved = save ? protect : r->volume->protect_saved;
-    if (protect == r->volume->protect && saved == r->volume->protect_saved)
-        return;
+    uint8_t saved = modes & MODES_SAVED;
+    if (save) /* of the pages that are in the list */
+        saved = (uint8_t)((saved & ~(list.given << 1)) | (list.modes & list.given) << 1);
     struct change mode = effect_own(r, CHANGE_MODE);
-    mode.detail =
-        (uint8_t)((protect ? CHANGE_MODE_PROTECT : 0) | (saved ? CHANGE_MODE_PROTECT_SAVED : 0));
+    mode.detail = list.modes | saved;
+    if (mode.detail == modes)
+        return;
     effect_add(plan, mode);
     struct change attention = effect_own(r, CHANGE_ATTENTION);
     attention.detail = ATTENTION_MODE_CHANGED;

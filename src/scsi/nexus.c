@@ -28,7 +28,7 @@ bool scsi_nexus_room(const struct scsi_state *state)
     return nexus_free(state) >= 0;
 }
 
-static uint16_t port_find(const struct scsi_state *state, const uint8_t *name, uint8_t length)
+uint16_t scsi_port_find(const struct scsi_state *state, const uint8_t *name, uint8_t length)
 {
     for (uint16_t p = 0; p < PORT_MAX; p++) {
         const struct scsi_port *port = &state->port[p];
@@ -42,7 +42,7 @@ static uint16_t port_find(const struct scsi_state *state, const uint8_t *name, u
 uint16_t scsi_port_take(struct scsi_state *state, const uint8_t *name, uint8_t length,
                         bool registration)
 {
-    uint16_t p = port_find(state, name, length);
+    uint16_t p = scsi_port_find(state, name, length);
     if (p == PORT_NONE) {
         for (p = 0; p < PORT_MAX; p++)
             if (!state->port[p].nexuses && !state->port[p].registrations)
@@ -73,14 +73,19 @@ void scsi_port_drop(struct scsi_state *state, uint16_t port, bool registration)
     }
 }
 
-bool scsi_port_registrable(const struct scsi_state *state, uint16_t port)
+uint32_t scsi_ports_registrable(const struct scsi_state *state)
 {
-    if (state->port[port].registrations)
-        return true;
     uint32_t registered = 0;
     for (int p = 0; p < PORT_MAX; p++)
         registered += state->port[p].registrations > 0;
-    return registered < PORT_REGISTERED_MAX;
+    return registered < PORT_REGISTERED_MAX ? PORT_REGISTERED_MAX - registered : 0;
+}
+
+bool scsi_port_registrable(const struct scsi_state *state, uint16_t port)
+{
+    if (port != PORT_NONE && state->port[port].registrations)
+        return true;
+    return scsi_ports_registrable(state) > 0;
 }
 
 int scsi_nexus_add(struct scsi_state *state, uint8_t sender, uint32_t number, const uint8_t *name,
@@ -94,7 +99,8 @@ int scsi_nexus_add(struct scsi_state *state, uint8_t sender, uint32_t number, co
         port = scsi_port_take(state, name, length, false);
         must(port != PORT_NONE); /* PORT_REGISTERED_MAX leaves one for each nexus */
     }
-    state->nexus[i] = (struct scsi_nexus){true, sender, port, number};
+    state->nexus[i] =
+        (struct scsi_nexus){.open = true, .sender = sender, .port = port, .number = number};
     state->nexus_key[i] = scsi_nexus_key(sender, number);
     memset(state->attention[i], 0, sizeof state->attention[i]);
     return i;
@@ -131,7 +137,7 @@ static enum attention nexus_greeting(const struct scsi_request *r, const uint8_t
                                      uint8_t length)
 {
     const struct scsi_state *state = r->server->state;
-    uint16_t port = port_find(state, name, length);
+    uint16_t port = scsi_port_find(state, name, length);
     bool known = r->nexus >= 0 || (port != PORT_NONE && state->port[port].registrations > 0);
     return known ? ATTENTION_NEXUS_LOSS : ATTENTION_POWER_ON;
 }

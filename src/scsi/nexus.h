@@ -18,12 +18,17 @@ void scsi_nexus_remove(struct scsi_state *state, int nexus);
 /* Only for one that has no name. */
 void scsi_nexus_name(struct scsi_state *state, int nexus, const uint8_t *name, uint8_t length);
 
+/* The port of that name, PORT_NONE: nobody has it. */
+uint16_t scsi_port_find(const struct scsi_state *state, const uint8_t *name, uint8_t length);
 /* The port of that name, with one more reference of that kind; PORT_NONE: no room. */
 uint16_t scsi_port_take(struct scsi_state *state, const uint8_t *name, uint8_t length,
                         bool registration);
 void scsi_port_drop(struct scsi_state *state, uint16_t port, bool registration);
-/* One more registration of the port would be too many ports that stay for registrations alone. */
+/* Is there room for registrations of the port (PORT_NONE: one that is not known yet)? Not all ports
+ * may stay for registrations alone. */
 bool scsi_port_registrable(const struct scsi_state *state, uint16_t port);
+/* For how many ports that have no registration yet. */
+uint32_t scsi_ports_registrable(const struct scsi_state *state);
 
 void scsi_nexus_plan_open(const struct scsi_request *r, struct scsi_plan *plan);
 void scsi_nexus_plan_loss(const struct scsi_request *r, struct scsi_plan *plan);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scsi/opcodes.h"
 
+#include "scsi/diagnostic.h"
 #include "scsi/inquiry.h"
+#include "scsi/log.h"
 #include "scsi/medium.h"
 #include "scsi/mode.h"
 #include "scsi/persistent.h"
@@ -106,7 +108,9 @@ const struct opcode opcode_table[] = {
      .usage = USAGE_6(0x08, 0xFF, 0xFF, 0xFF)},
     {PLAIN(0x1B, ACTION_NONE, 6, ACCESS_WRITE_STOP, OVERLAP_NONE, 0, medium_plan_start_stop),
      .usage = USAGE_6(0x01, 0, 0x0F, 0xF7)},
-    {PLAIN(0x1D, ACTION_NONE, 6, ACCESS_WRITE, OVERLAP_NONE, 0, report_plan_diagnostic),
+    {PLAIN(0x1C, ACTION_NONE, 6, ACCESS_READ, OVERLAP_NONE, 0, diagnostic_plan_receive),
+     .usage = USAGE_6(0x01, 0xFF, 0xFF, 0xFF)},
+    {PLAIN(0x1D, ACTION_NONE, 6, ACCESS_WRITE, OVERLAP_NONE, 0, diagnostic_plan_send),
      .usage = USAGE_6(0xF7, 0, 0xFF, 0xFF)},
     {PLAIN(0x1E, ACTION_NONE, 6, ACCESS_WRITE_PREVENT, OVERLAP_NONE, 0, report_plan_ready),
      .usage = USAGE_6(0, 0, 0, 0x03)},
@@ -123,12 +127,21 @@ const struct opcode opcode_table[] = {
      .usage = USAGE_RANGE_10(IMMED)},
     {BLOCKS(0x35, 10, ACCESS_WRITE, RANGE_REST10, LIMIT_NONE, OVERLAP_NONE, medium_plan_flush),
      .usage = USAGE_RANGE_10(SYNC)},
+    {PLAIN(0x37, ACTION_NONE, 10, ACCESS_READ, OVERLAP_NONE, 0, diagnostic_plan_defects10),
+     .usage = USAGE_SELECT_10(0, 0x1F, 0)},
     {WRITES(0x41, 10, RANGE_CDB10, LIMIT_SAME, medium_plan_write_same),
      .usage = USAGE_RANGE_10(0x08)},
     {WRITES(0x42, 10, RANGE_WHOLE, LIMIT_NONE, medium_plan_unmap),
      .usage = {0xFF, 0, 0, 0, 0, 0, GROUP, FIELD2, 0}},
+    {PLAIN(0x4D, ACTION_NONE, 10, ACCESS_ALWAYS, OVERLAP_NONE, 0, log_plan_sense),
+     .usage = {0xFF, 0, 0xFF, 0xFF, 0, FIELD2, FIELD2, 0}},
     {PLAIN(0x55, ACTION_NONE, 10, ACCESS_WRITE, OVERLAP_BARRIER, 0, mode_plan_select),
      .usage = USAGE_SELECT_10(0x11, 0, 0)},
+    {PLAIN(0x56, ACTION_NONE, 10, ACCESS_ALWAYS, OVERLAP_BARRIER, 0, reserve_plan_reserve),
+     .usage = {0xFF}},
+    {PLAIN(0x57, ACTION_NONE, 10, ACCESS_ALWAYS, OVERLAP_BARRIER, OPCODE_UNRESERVED,
+           reserve_plan_release),
+     .usage = {0xFF}},
     {PLAIN(0x5A, ACTION_NONE, 10, ACCESS_READ, OVERLAP_NONE, 0, mode_plan_sense),
      .usage = USAGE_SELECT_10(0x18, 0xFF, 0xFF)},
     PERSISTENT_IN(PERSISTENT_READ_KEYS),
@@ -142,6 +155,7 @@ const struct opcode opcode_table[] = {
     PERSISTENT_OUT(PERSISTENT_PREEMPT),
     PERSISTENT_OUT(PERSISTENT_PREEMPT_AND_ABORT),
     PERSISTENT_OUT(PERSISTENT_REGISTER_AND_IGNORE),
+    PERSISTENT_OUT(PERSISTENT_REGISTER_AND_MOVE),
     {READS(0x88, 16, RANGE_CDB16, medium_plan_read), .usage = USAGE_RANGE_16(DPO_FUA)},
     {WRITES(0x89, 16, RANGE_COMPARE, LIMIT_COMPARE, medium_plan_compare_write),
      .usage = {0xFF, DPO_FUA, FIELD8, 0, 0, 0, 0xFF, GROUP, 0}},
@@ -176,6 +190,8 @@ const struct opcode opcode_table[] = {
     {WRITES(0xAE, 12, RANGE_CDB12, LIMIT_TRANSFER, medium_plan_write_verify),
      .usage = USAGE_RANGE_12(DPO_BYTCHK)},
     {READS(0xAF, 12, RANGE_CDB12, medium_plan_verify), .usage = USAGE_RANGE_12(DPO_BYTCHK)},
+    {PLAIN(0xB7, ACTION_NONE, 12, ACCESS_READ, OVERLAP_NONE, 0, diagnostic_plan_defects12),
+     .usage = {0xFF, 0x1F, FIELD4, FIELD4, 0, 0}},
 };
 
 enum { OPCODE_ROWS = sizeof opcode_table / sizeof opcode_table[0], ROW_NONE = 0xFF };
@@ -217,4 +233,29 @@ int opcode_unknown_bits(const struct opcode *o, const uint8_t *cdb)
         if (cdb[i] & ~o->usage[i])
             return i;
     return -1;
+}
+
+/* Above all that the array itself allows (docs/PROTOCOL.md, "Limits"): a suspicion, a claim, a
+ * fence and a drive's last try, one after the other; and the work itself, where it may be much. */
+uint32_t opcode_timeout_s(const struct opcode *o)
+{
+    enum { ANSWER_S = 15, BLOCKS_S = 30, MANY_BLOCKS_S = 60 };
+    bool flushes = o->access == ACCESS_WRITE_STOP;
+    switch (o->range) {
+    case RANGE_NONE:
+        return flushes ? MANY_BLOCKS_S : ANSWER_S;
+    case RANGE_LBA16:
+        return ANSWER_S;
+    case RANGE_CDB6:
+    case RANGE_CDB10:
+    case RANGE_CDB12:
+    case RANGE_CDB16:
+    case RANGE_COMPARE:
+        return BLOCKS_S;
+    case RANGE_REST10:
+    case RANGE_REST16:
+    case RANGE_WHOLE:
+        return MANY_BLOCKS_S;
+    }
+    return BLOCKS_S;
 }

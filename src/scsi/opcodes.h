@@ -73,6 +73,8 @@ const struct opcode *opcode_find(const struct scsi_server *server, const uint8_t
 /* The first row of that operation code, NULL: not supported; the next one follows it in the table.
  */
 const struct opcode *opcode_first(const struct scsi_server *server, uint8_t code);
+/* How long a host should wait for it, at least. */
+uint32_t opcode_timeout_s(const struct opcode *o);
 /* First byte of the CDB with a bit set that must not be; -1: none. */
 int opcode_unknown_bits(const struct opcode *o, const uint8_t *cdb);
 

@@ -3,6 +3,7 @@
 #include "scsi/opcodes.h"
 #include "scsi/persistent.h"
 #include "scsi/sense.h"
+#include "scsi/transport_id.h"
 
 /* PERSISTENT RESERVE IN (SPC-4 6.15). Lengths in the data are of all there is, also if it is cut.
  */
@@ -34,28 +35,10 @@ static void in_reservation(const struct scsi_request *r, struct cursor *c)
 static void in_capabilities(const struct scsi_request *r, struct cursor *c)
 {
     cursor_put16(c, 8);
-    cursor_put8(c, 0x01);                                         /* PTPL_C */
+    cursor_put8(c, 0x0D);                                         /* SIP_C, ATP_C, PTPL_C */
     cursor_put8(c, (uint8_t)(0x80 | (r->volume->aptpl ? 1 : 0))); /* TMV, PTPL_A */
     cursor_put16(c, 0xEA01);                                      /* all six types */
     cursor_put16(c, 0);
-}
-
-/* iSCSI TransportID (SPC-4 7.6.4.6): the name as given, padded to a multiple of 4 with at least one
- * zero. */
-static void put_transport_id(const struct scsi_port *port, struct cursor *c)
-{
-    bool has_isid = false;
-    for (int i = 0; i + 5 <= port->length; i++)
-        has_isid |= memcmp(port->name + i, ",i,0x", 5) == 0;
-    uint32_t length = (port->length + 1u + 3u) & ~3u;
-    if (length < 20)
-        length = 20;
-    cursor_put8(c, has_isid ? 0x45 : 0x05);
-    cursor_put8(c, 0);
-    cursor_put16(c, (uint16_t)length);
-    cursor_put_bytes(c, port->name, port->length);
-    for (uint32_t i = port->length; i < length; i++)
-        cursor_put8(c, 0);
 }
 
 static void in_full_status(const struct scsi_request *r, struct cursor *c)
@@ -73,7 +56,7 @@ static void in_full_status(const struct scsi_request *r, struct cursor *c)
         cursor_put32(c, 0);
         cursor_put16(c, (uint16_t)(g->sender + 1)); /* relative target port */
         uint8_t *additional = cursor_take(c, 4);
-        put_transport_id(&r->server->state->port[g->port], c);
+        transport_id_put(&r->server->state->port[g->port], c);
         be32_put(additional, (uint32_t)(c->at - additional - 4));
     }
     be32_put(length, (uint32_t)(c->at - length - 4));

@@ -106,6 +106,53 @@ static bool runs(struct host *h, const uint8_t cdb[16])
     return true;
 }
 
+enum { ALWAYS, READS, WRITES };
+static const struct {
+    uint8_t cdb[16];
+    int access;
+} access_commands[] = {
+    {{0x00}, ALWAYS},
+    {{0x03, [4] = 18}, ALWAYS},
+    {{0x12, [4] = 96}, ALWAYS},
+    {{0x1B, [4] = 1}, ALWAYS},
+    {{0x1E}, ALWAYS},
+    {{0x25}, ALWAYS},
+    {{0x4D, 0, 0x40, [8] = 16}, ALWAYS},
+    {{0x5E, [8] = 8}, ALWAYS},
+    {{0x9E, 0x10, [13] = 32}, ALWAYS},
+    {{0xA0, [9] = 16}, ALWAYS},
+    {{0xA3, 0x0A, [9] = 16}, ALWAYS},
+    {{0x08, [4] = 1}, READS},
+    {{0x28, [8] = 1}, READS},
+    {{0x88, [13] = 1}, READS},
+    {{0xA8, [9] = 1}, READS},
+    {{0x1A, 0, 0x3F, 0, 255}, READS},
+    {{0x1C, [4] = 8}, READS},
+    {{0x37, [8] = 8}, READS},
+    {{0xB7, [9] = 8}, READS},
+    {{0x5A, 0, 0x3F, [8] = 255}, READS},
+    {{0x2F, [8] = 1}, READS},
+    {{0x34}, READS},
+    {{0x9E, 0x12, [13] = 24}, READS},
+    {{0xA3, 0x0C, [9] = 16}, READS},
+    {{0x0A, [4] = 1}, WRITES},
+    {{0x15}, WRITES},
+    {{0x1B, [4] = 4}, WRITES},
+    {{0x1D, 4}, WRITES},
+    {{0x1E, [4] = 1}, WRITES},
+    {{0x2A, [8] = 1}, WRITES},
+    {{0x2E, [8] = 1}, WRITES},
+    {{0x35}, WRITES},
+    {{0x41, [8] = 1}, WRITES},
+    {{0x42}, WRITES},
+    {{0x55}, WRITES},
+    {{0x89, [13] = 1}, WRITES},
+    {{0x8A, [13] = 1}, WRITES},
+    {{0x91}, WRITES},
+    {{0x93, [13] = 1}, WRITES},
+    {{0xAA, [9] = 1}, WRITES},
+};
+
 static void access_matrix(void **unused)
 {
     (void)unused;
@@ -114,61 +161,20 @@ static void access_matrix(void **unused)
         bool registered_reads, registered_writes, other_reads;
     } types[] = {{1, true, false, true}, {3, false, false, false}, {5, true, true, true},
                  {6, true, true, false}, {7, true, true, true},    {8, true, true, false}};
-    enum { ALWAYS, READS, WRITES };
-    static const struct {
-        uint8_t cdb[16];
-        int access;
-    } commands[] = {
-        {{0x00}, ALWAYS},
-        {{0x03, [4] = 18}, ALWAYS},
-        {{0x12, [4] = 96}, ALWAYS},
-        {{0x1B, [4] = 1}, ALWAYS},
-        {{0x1E}, ALWAYS},
-        {{0x25}, ALWAYS},
-        {{0x5E, [8] = 8}, ALWAYS},
-        {{0x9E, 0x10, [13] = 32}, ALWAYS},
-        {{0xA0, [9] = 16}, ALWAYS},
-        {{0xA3, 0x0A, [9] = 16}, ALWAYS},
-        {{0x08, [4] = 1}, READS},
-        {{0x28, [8] = 1}, READS},
-        {{0x88, [13] = 1}, READS},
-        {{0xA8, [9] = 1}, READS},
-        {{0x1A, 0, 0x3F, 0, 255}, READS},
-        {{0x5A, 0, 0x3F, [8] = 255}, READS},
-        {{0x2F, [8] = 1}, READS},
-        {{0x34}, READS},
-        {{0x9E, 0x12, [13] = 24}, READS},
-        {{0xA3, 0x0C, [9] = 16}, READS},
-        {{0x0A, [4] = 1}, WRITES},
-        {{0x15}, WRITES},
-        {{0x1B, [4] = 4}, WRITES},
-        {{0x1E, [4] = 1}, WRITES},
-        {{0x2A, [8] = 1}, WRITES},
-        {{0x2E, [8] = 1}, WRITES},
-        {{0x35}, WRITES},
-        {{0x41, [8] = 1}, WRITES},
-        {{0x42}, WRITES},
-        {{0x55}, WRITES},
-        {{0x89, [13] = 1}, WRITES},
-        {{0x8A, [13] = 1}, WRITES},
-        {{0x91}, WRITES},
-        {{0x93, [13] = 1}, WRITES},
-        {{0xAA, [9] = 1}, WRITES},
-    };
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         struct host *h = hosts_new();
         reserve_out(h, PERSISTENT_RESERVE, types[t].type, 0xA, 0);
         assert_good(h);
-        for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-            int access = commands[i].access;
+        for (size_t i = 0; i < sizeof access_commands / sizeof access_commands[0]; i++) {
+            int access = access_commands[i].access;
             use(h, A);
-            assert_true(runs(h, commands[i].cdb));
+            assert_true(runs(h, access_commands[i].cdb));
             use(h, B);
-            assert_int_equal(runs(h, commands[i].cdb),
+            assert_int_equal(runs(h, access_commands[i].cdb),
                              access == ALWAYS || (access == READS && types[t].registered_reads) ||
                                  (access == WRITES && types[t].registered_writes));
             use(h, U);
-            assert_int_equal(runs(h, commands[i].cdb),
+            assert_int_equal(runs(h, access_commands[i].cdb),
                              access == ALWAYS || (access == READS && types[t].other_reads));
         }
         host_free(h);
@@ -240,11 +246,13 @@ static void bad_parameters(void **unused)
     }
     reserve_out(h, PERSISTENT_RESERVE, 0x11, 0xA, 0); /* scope */
     assert_sense(h, 5, 0x2400);
-    reserve_out_flags(h, PERSISTENT_REGISTER, 0, 0xA, 0xA, 8); /* SPEC_I_PT */
+    reserve_out_flags(h, PERSISTENT_REGISTER, 0, 0xA, 0xA, 8); /* SPEC_I_PT and no list */
+    assert_sense(h, 5, 0x1A00);
+    reserve_out_flags(h, PERSISTENT_RESERVE, 1, 0xA, 0, 8);
     assert_sense(h, 5, 0x2600);
-    reserve_out_flags(h, PERSISTENT_REGISTER, 0, 0xA, 0xA, 4); /* ALL_TG_PT */
+    reserve_out(h, PERSISTENT_REGISTER_AND_MOVE, 0, 0xA, 0xA); /* to no target port */
     assert_sense(h, 5, 0x2600);
-    reserve_out(h, 7, 0, 0xA, 0xA);
+    reserve_out(h, 8, 0, 0xA, 0xA);
     assert_sense(h, 5, 0x2400);
     for (uint8_t action = 4; action < 32; action++) {
         host_cdb(h, 0x5E, action, 0, 0, 0, 0, 0, 1, 0, 0);

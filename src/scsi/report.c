@@ -11,43 +11,24 @@ void report_plan_ready(const struct scsi_request *r, struct scsi_plan *plan)
     sense_good(plan);
 }
 
-/* SEND DIAGNOSTIC: the default self-test, which passes. */
-void report_plan_diagnostic(const struct scsi_request *r, struct scsi_plan *plan)
-{
-    const uint8_t *cdb = r->command->cdb;
-    bool self_test = cdb[1] & 0x04;
-    uint8_t code = cdb[1] >> 5;
-    if (code || !self_test)
-        sense_check_cdb(plan, 1);
-    else if (be16_at(cdb + 3))
-        sense_check_cdb(plan, 3);
-    else
-        sense_good(plan);
-}
-
 /* REQUEST SENSE: the unit attention that is pending becomes the data, and is over. */
 void report_plan_sense(const struct scsi_request *r, struct scsi_plan *plan)
 {
     uint8_t key = 0;
     uint16_t code = 0;
-    int attention = -1;
+    struct change noticed;
+    bool attention = attention_next(r, &code, &noticed);
     if (!r->info)
         sense_lookup(SENSE_LUN_NOT_SUPPORTED, &key, &code);
-    else if (r->nexus >= 0)
-        attention = attention_first(r->server->state, r->nexus, r->command->volume);
-    if (attention >= 0) {
+    else if (attention)
         key = ATTENTION_KEY;
-        code = attention_code((enum attention)attention);
-    }
     struct cursor c = sense_data_begin(plan);
     if (r->command->cdb[1] & 0x01)
         sense_descriptor(cursor_take(&c, SENSE_DESCRIPTOR_BYTES), key, code);
     else
         scsi_sense(cursor_take(&c, SENSE_FIXED_BYTES), key, (uint8_t)(code >> 8), (uint8_t)code);
     sense_data_end(plan, &c, r->command->cdb[4]);
-    if (attention >= 0) {
-        struct change noticed = effect_own(r, CHANGE_NOTICED);
-        noticed.detail = (uint8_t)attention;
+    if (attention) {
         effect_add(plan, noticed);
         effect_resolve(plan);
     }
@@ -118,6 +99,12 @@ void report_plan_luns(const struct scsi_request *r, struct scsi_plan *plan)
     for (uint32_t i = 0; i < count; i++)
         cursor_put64(&c, lun_field(d->at[i].lun));
     sense_data_end(plan, &c, be32_at(r->command->cdb + 6));
+    if (r->nexus >= 0 && r->server->state->nexus[r->nexus].luns != d->version) {
+        struct change known = effect_own(r, CHANGE_LUNS); /* it need not be told any more */
+        known.value = d->version;
+        effect_add(plan, known);
+        effect_resolve(plan);
+    }
 }
 
 /* A target port group for each interface switch; all active/optimized, always (SPC-4 6.37). */
@@ -154,12 +141,13 @@ void report_plan_target_port_groups(const struct scsi_request *r, struct scsi_pl
 
 enum { TIMEOUTS_BYTES = 12 };
 
-/* No time-outs are said. */
-static void put_timeouts(struct cursor *c)
+/* No nominal time: a takeover may come between. */
+static void put_timeouts(const struct opcode *o, struct cursor *c)
 {
     cursor_put16(c, TIMEOUTS_BYTES - 2);
     cursor_put16(c, 0);
-    cursor_put64(c, 0);
+    cursor_put32(c, 0);
+    cursor_put32(c, opcode_timeout_s(o));
 }
 
 static void put_all_opcodes(bool timeouts, struct cursor *c)
@@ -175,7 +163,7 @@ static void put_all_opcodes(bool timeouts, struct cursor *c)
         cursor_put8(c, (uint8_t)((timeouts ? 2 : 0) | action)); /* CTDP, SERVACTV */
         cursor_put16(c, o->length);
         if (timeouts)
-            put_timeouts(c);
+            put_timeouts(o, c);
     }
     be32_put(length, (uint32_t)(c->at - length - 4));
 }
@@ -195,7 +183,7 @@ static void put_one_opcode(const struct opcode *o, bool timeouts, struct cursor 
         cursor_put8(c, own);
     }
     if (timeouts)
-        put_timeouts(c);
+        put_timeouts(o, c);
 }
 
 /* The row that was asked for; false: the question is wrong. */

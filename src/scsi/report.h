@@ -8,7 +8,6 @@
 #include "scsi/state.h"
 
 void report_plan_ready(const struct scsi_request *r, struct scsi_plan *plan); /* GOOD */
-void report_plan_diagnostic(const struct scsi_request *r, struct scsi_plan *plan);
 void report_plan_sense(const struct scsi_request *r, struct scsi_plan *plan);
 void report_plan_capacity10(const struct scsi_request *r, struct scsi_plan *plan);
 void report_plan_capacity16(const struct scsi_request *r, struct scsi_plan *plan);

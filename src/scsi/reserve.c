@@ -36,7 +36,7 @@ static enum opcode_access reserve_access(const struct scsi_request *r)
 
 bool reserve_conflict(const struct scsi_request *r)
 {
-    if (!r->volume)
+    if (!r->volume || mutant(MUTANT_RESERVATION_UNCHECKED))
         return false;
     if (reserve_is_other(r) && !(r->opcode->flags & OPCODE_UNRESERVED))
         return true;

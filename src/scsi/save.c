@@ -3,20 +3,21 @@
 #include "scsi/nexus.h"
 #include "scsi/persistent.h"
 
-/* The state as bytes: version 1. The same state gives the same bytes, whatever way it came about:
+/* The state as bytes: version 2. The same state gives the same bytes, whatever way it came about:
  * ports are sorted by name, nexuses by sender and number, volumes ascend, registrations keep their
  * order. Of a volume only what differs from a new one is there.
  *
  *   version 1, strangers 1
  *   ports: count 2; length 1, name
- *   nexuses: count 2; sender 1, number 4, port 2,
+ *   nexuses: count 2; sender 1, number 4, port 2, directory version known 8;
  *            unit attentions of volumes 0, 1, ... as runs of 3: length - 1 in 12 bits, set in 12
- * bits volumes: count 2; index 2, uuid 16, generation 4, type 1, flags 1, reserved sender 1, number
- * 4, registrations 1; port 2, sender 1, holder 1, key 8
- */
+ *   volumes: count 2; index 2, uuid 16, generation 4, type 1, flags 1, reserved sender 1, number 4,
+ *            registrations 1; port 2, sender 1, holder 1, key 8
+ *
+ * Version 1 is loaded too: it has no directory versions, and never the flags that came later. */
 
-enum { SAVE_VERSION = 1, RUN_MAX = 4096 };
-enum { SAVE_APTPL = 1, SAVE_PROTECT = 2, SAVE_PROTECT_SAVED = 4, SAVE_FLAGS = 7 };
+enum { SAVE_VERSION_FIRST = 1, SAVE_VERSION = 2 };
+enum { SAVE_APTPL = 1, SAVE_MODES_SHIFT = 1, SAVE_FLAGS = 1 | MODES_ALL << 1 };
 
 _Static_assert(ATTENTIONS <= 12, "a set of unit attentions fits into a run");
 
@@ -95,7 +96,7 @@ static void save_attentions(struct writer *w, const uint16_t set[VOLUME_MAX])
 static bool volume_is_new(const struct volume_state *v)
 {
     return v->generation == 0 && !v->aptpl && v->type == 0 && v->count == 0 &&
-           v->reserved_sender == SENDER_NONE && !v->protect && !v->protect_saved;
+           v->reserved_sender == SENDER_NONE && !v->modes;
 }
 
 static void save_volume(struct writer *w, const struct scsi_server *server, uint32_t index,
@@ -106,10 +107,7 @@ static void save_volume(struct writer *w, const struct scsi_server *server, uint
     put(w, server->info[index].uuid, sizeof server->info[index].uuid);
     put_number(w, v->generation, 4);
     put_number(w, v->type, 1);
-    put_number(w,
-               (v->aptpl ? SAVE_APTPL : 0u) | (v->protect ? SAVE_PROTECT : 0u) |
-                   (v->protect_saved ? SAVE_PROTECT_SAVED : 0u),
-               1);
+    put_number(w, (v->aptpl ? SAVE_APTPL : 0u) | (uint32_t)v->modes << SAVE_MODES_SHIFT, 1);
     put_number(w, v->reserved_sender, 1);
     put_number(w, v->reserved_number, 4);
     put_number(w, v->count, 1);
@@ -154,6 +152,7 @@ uint32_t scsi_save(const struct scsi_server *server, uint8_t *out, uint32_t capa
         put_number(&w, n->sender, 1);
         put_number(&w, n->number, 4);
         put_number(&w, n->port == PORT_NONE ? PORT_NONE : rank[n->port], 2);
+        put_number(&w, n->luns, 8);
         save_attentions(&w, state->attention[nexuses[i]]);
     }
     save_volumes(&w, server, rank);
@@ -199,7 +198,7 @@ static bool load_attentions(const struct scsi_server *server, uint16_t set[VOLUM
 }
 
 static bool load_nexuses(const struct scsi_server *server, struct scsi_state *state,
-                         struct cursor *c, uint16_t ports)
+                         struct cursor *c, uint16_t ports, uint8_t version)
 {
     uint16_t count = cursor_get16(c);
     if (count > NEXUS_MAX)
@@ -210,6 +209,7 @@ static bool load_nexuses(const struct scsi_server *server, struct scsi_state *st
         n->sender = cursor_get8(c);
         n->number = cursor_get32(c);
         n->port = cursor_get16(c);
+        n->luns = version == SAVE_VERSION_FIRST ? 0 : cursor_get64(c);
         state->nexus_key[i] = scsi_nexus_key(n->sender, n->number);
         if (c->failed || n->sender >= SENDER_MAX || (n->port >= ports && n->port != PORT_NONE))
             return false;
@@ -274,8 +274,7 @@ static bool load_volume(const struct scsi_server *server, struct scsi_state *sta
     v->type = cursor_get8(c);
     uint8_t flags = cursor_get8(c);
     v->aptpl = flags & SAVE_APTPL;
-    v->protect = flags & SAVE_PROTECT;
-    v->protect_saved = flags & SAVE_PROTECT_SAVED;
+    v->modes = flags >> SAVE_MODES_SHIFT & MODES_ALL;
     v->reserved_sender = cursor_get8(c);
     v->reserved_number = cursor_get32(c);
     uint8_t count = cursor_get8(c);
@@ -293,10 +292,11 @@ static bool load_state(const struct scsi_server *server, struct scsi_state *stat
 {
     uint16_t ports = 0;
     int previous = -1;
-    if (cursor_get8(c) != SAVE_VERSION)
+    uint8_t version = cursor_get8(c);
+    if (version < SAVE_VERSION_FIRST || version > SAVE_VERSION)
         return false;
     state->strangers = cursor_get8(c);
-    if (!load_ports(state, c, &ports) || !load_nexuses(server, state, c, ports))
+    if (!load_ports(state, c, &ports) || !load_nexuses(server, state, c, ports, version))
         return false;
     uint16_t volumes = cursor_get16(c);
     for (uint16_t i = 0; i < volumes; i++)

@@ -12,7 +12,7 @@ static uint32_t random_next(uint32_t *seed)
 
 static void random_register(struct host *h, uint32_t *seed)
 {
-    uint8_t list[24] = {[20] = (uint8_t)(random_next(seed) & 1)};
+    uint8_t list[24] = {[20] = (uint8_t)(random_next(seed) & 5)}; /* APTPL, ALL_TG_PT */
     static const uint8_t types[] = {1, 3, 5, 6, 7, 8};
     uint8_t cdb[10] = {0x5F, [8] = sizeof list};
     cdb[1] = (uint8_t)(random_next(seed) % 7);
@@ -22,15 +22,61 @@ static void random_register(struct host *h, uint32_t *seed)
     host_data(h, cdb, sizeof cdb, list, sizeof list);
 }
 
+/* For another port: registered along with its own, or given the reservation. */
+static void random_register_other(struct host *h, uint32_t *seed)
+{
+    static const char *const names[] = {"iqn.y,i,0x000000000001", "iqn.x,i,0x0123456789ab"};
+    uint8_t list[56] = {0};
+    bool moves = random_next(seed) % 2;
+    uint8_t *id = list + (moves ? 24 : 28);
+    uint8_t cdb[10] = {0x5F, moves ? 7 : 0, [8] = moves ? 52 : 56};
+    be64_put(list, moves ? h->nexus : 0);
+    be64_put(list + 8, h->nexus + 1);
+    list[17] = moves ? (uint8_t)(random_next(seed) % 4) : 0;
+    list[19] = moves ? (uint8_t)(1 + random_next(seed) % 2) : 0;
+    if (moves)
+        list[23] = 28;
+    else
+        list[20] = (uint8_t)(8 | (random_next(seed) & 5));
+    if (!moves)
+        list[27] = 28;
+    id[0] = 0x45;
+    id[3] = 24;
+    memcpy(id + 4, names[random_next(seed) % 2], 22);
+    host_data(h, cdb, sizeof cdb, list, cdb[8]);
+}
+
+/* A command that is counted when it is done. */
+static void random_done(struct host *h, uint32_t *seed)
+{
+    static const uint8_t codes[] = {0x28, 0x2A, 0x2F};
+    static const uint8_t error[18] = {0x70, 0, 3};
+    struct command_message m = {.kind = COMMAND_SCSI, .volume = h->volume};
+    uint8_t status = random_next(seed) % 4 ? SCSI_STATUS_GOOD : SCSI_STATUS_CHECK_CONDITION;
+    m.cdb[0] = codes[random_next(seed) % sizeof codes];
+    m.cdb[8] = (uint8_t)random_next(seed);
+    scsi_done(h->server, &m, status, error, sizeof error);
+    scsi_done(h->other, &m, status, error, sizeof error);
+}
+
+static void random_mode(struct host *h, uint32_t *seed)
+{
+    uint32_t random = random_next(seed);
+    uint8_t d_sense = random & 4, swp = random & 8, wce = random & 16 ? 4 : 0;
+    const uint8_t list[36] = {[4] = 0x0A, 10,   2 | d_sense, 0x10,        swp, 0,  0,
+                              0,          0xFF, 0xFF,        [16] = 0x08, 18,  wce};
+    const uint8_t cdb[6] = {0x15, 0x10 | (random & 1), [4] = random & 2 ? 36 : 16};
+    host_data(h, cdb, sizeof cdb, list, sizeof list);
+}
+
 /* Something that a host might do. */
 static void random_step(struct host *h, uint32_t *seed)
 {
-    static const uint8_t swp_list[] = {0, 0, 0, 0, 0x0A, 10, 2, 0x10, 8, 0, 0, 0, 0xFF, 0xFF, 0, 0};
     static const char *const names[] = {"iqn.z,i,0x1", "iqn.a,i,0x1", "iqn.k,i,0x2", "iqn.b"};
     uint32_t nexus = random_next(seed) % 6;
     host_use(h, (uint8_t)(random_next(seed) % 3), nexus);
     h->volume = (uint16_t)(random_next(seed) % 3 * 500);
-    switch (random_next(seed) % 12) {
+    switch (random_next(seed) % 16) {
     case 0:
         host_open_as(h, h->sender, nexus, names[random_next(seed) % 4]);
         return;
@@ -44,7 +90,7 @@ static void random_step(struct host *h, uint32_t *seed)
         host_cdb(h, 0x16, 0, 0, 0, 0, 0);
         return;
     case 4:
-        host_data(h, (const uint8_t[]){0x15, 0x11, 0, 0, 16, 0}, 6, swp_list, 16);
+        random_mode(h, seed);
         return;
     case 5:
     case 6:
@@ -52,6 +98,16 @@ static void random_step(struct host *h, uint32_t *seed)
         return;
     case 7:
         host_cdb(h, 0x17, 0, 0, 0, 0, 0);
+        return;
+    case 8:
+        h->directory.version += random_next(seed) % 4 == 0;
+        return;
+    case 9:
+        random_done(h, seed);
+        return;
+    case 10:
+    case 11:
+        random_register_other(h, seed);
         return;
     default:
         random_register(h, seed);
@@ -271,6 +327,50 @@ static void what_a_power_loss_leaves(void **unused)
     }
 }
 
+/* What the first release has saved: a nexus, a registration that holds, SWP saved. */
+static void the_first_version_is_loaded(void **unused)
+{
+    (void)unused;
+    struct host *h = host_new();
+    uint8_t bytes[256];
+    struct cursor c = cursor_of(bytes, sizeof bytes);
+    cursor_put8(&c, 1); /* version */
+    cursor_put8(&c, 0);
+    cursor_put16(&c, 1); /* ports */
+    cursor_put8(&c, 5);
+    cursor_put_bytes(&c, "iqn.v", 5);
+    cursor_put16(&c, 1); /* nexuses */
+    cursor_put8(&c, 1);
+    cursor_put32(&c, 6);
+    cursor_put16(&c, 0);
+    be24_put(cursor_take(&c, 3), (VOLUME_MAX - 1) << 12); /* no unit attention */
+    cursor_put16(&c, 1);                                  /* volumes */
+    cursor_put16(&c, 0);
+    cursor_put_bytes(&c, host_volume(0).uuid, 16);
+    cursor_put32(&c, 9); /* generation */
+    cursor_put8(&c, 3);  /* EXCLUSIVE ACCESS */
+    cursor_put8(&c, 7);  /* APTPL, SWP and SWP saved */
+    cursor_put8(&c, SENDER_NONE);
+    cursor_put32(&c, 0);
+    cursor_put8(&c, 1);
+    cursor_put16(&c, 0);
+    cursor_put8(&c, 1);
+    cursor_put8(&c, 1);
+    cursor_put64(&c, 77);
+    uint32_t length = (uint32_t)(c.at - bytes);
+    assert_true(scsi_load(h->server, bytes, length));
+    assert_true(scsi_load(h->other, bytes, length));
+    host_use(h, 1, 6);
+    host_cdb(h, 0x5E, 1, 0, 0, 0, 0, 0, 0, 24, 0);
+    assert_int_equal(be32_at(h->answer), 9);
+    assert_int_equal(be64_at(h->answer + 8), 77);
+    host_cdb(h, 0x1A, 8, 0xCA, 0, 255, 0);
+    assert_int_equal(h->answer[8] & 8, 8);
+    bytes[0] = 3;
+    assert_false(scsi_load(h->server, bytes, length)); /* of a release to come */
+    host_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +381,7 @@ int main(void)
         cmocka_unit_test(damaged_effects_change_nothing),
         cmocka_unit_test(another_volume_has_no_state),
         cmocka_unit_test(what_a_power_loss_leaves),
+        cmocka_unit_test(the_first_version_is_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,9 @@ enum {
     SENSE_KEY_MISCOMPARE = 0xE,
 };
 
+enum { SENSE_VALID = 0x80 /* the INFORMATION field is */ };
+enum { SENSE_SKSV = 0x80, SENSE_IN_CDB = 0x40 }; /* SPC-4 4.5.2.4.2 */
+
 static const struct {
     uint8_t key;
     uint16_t code;
@@ -32,7 +35,7 @@ static const struct {
 uint8_t scsi_sense(uint8_t *sense, uint8_t key, uint8_t asc, uint8_t ascq)
 {
     memset(sense, 0, SENSE_FIXED_BYTES);
-    sense[0] = 0x70; /* current, fixed */
+    sense[0] = SENSE_FIXED; /* current */
     sense[2] = key;
     sense[7] = SENSE_FIXED_BYTES - 8;
     sense[12] = asc;
@@ -46,6 +49,33 @@ void sense_descriptor(uint8_t *out, uint8_t key, uint16_t code)
     out[0] = 0x72;
     out[1] = key;
     be16_put(out + 2, code);
+}
+
+uint8_t sense_to_descriptors(uint8_t *sense)
+{
+    uint8_t fixed[SENSE_FIXED_BYTES];
+    memcpy(fixed, sense, sizeof fixed);
+    memset(sense, 0, SENSE_MAX);
+    struct cursor c = cursor_of(sense, SENSE_MAX);
+    sense_descriptor(cursor_take(&c, SENSE_DESCRIPTOR_BYTES), fixed[2] & 0x0F, be16_at(fixed + 12));
+    if (fixed[0] & SENSE_VALID) { /* information, 4.5.2.2 */
+        cursor_put8(&c, 0x00);
+        cursor_put8(&c, 0x0A);
+        cursor_put8(&c, SENSE_VALID);
+        cursor_put8(&c, 0);
+        cursor_put64(&c, be32_at(fixed + 3));
+    }
+    if (fixed[15] & SENSE_SKSV) { /* sense key specific, 4.5.2.4 */
+        cursor_put8(&c, 0x02);
+        cursor_put8(&c, 0x06);
+        cursor_put16(&c, 0);
+        cursor_put_bytes(&c, fixed + 15, 3);
+        cursor_put8(&c, 0);
+    }
+    must(!c.failed);
+    uint8_t length = (uint8_t)(c.at - sense);
+    sense[7] = (uint8_t)(length - SENSE_DESCRIPTOR_BYTES);
+    return length;
 }
 
 void sense_lookup(enum sense_code code, uint8_t *key, uint16_t *asc_ascq)
@@ -82,7 +112,16 @@ void sense_check(struct scsi_plan *plan, enum sense_code code)
 void sense_check_cdb(struct scsi_plan *plan, uint32_t byte)
 {
     sense_check(plan, SENSE_INVALID_FIELD_IN_CDB);
-    plan->sense[15] = 0xC0; /* SKSV, the field is in the CDB (SPC-4 4.5.2.4.2) */
+    plan->sense[15] = SENSE_SKSV | SENSE_IN_CDB;
+    be16_put(plan->sense + 16, (uint16_t)byte);
+}
+
+void sense_check_parameters(struct scsi_plan *plan, uint32_t byte)
+{
+    sense_check(plan, SENSE_INVALID_FIELD_IN_PARAMETERS);
+    if (byte > UINT16_MAX)
+        return;
+    plan->sense[15] = SENSE_SKSV;
     be16_put(plan->sense + 16, (uint16_t)byte);
 }
 
@@ -114,7 +153,7 @@ bool scsi_compare(const struct scsi_plan *asked, const uint8_t *expected, const 
         at++;
     plan->status = SCSI_STATUS_CHECK_CONDITION;
     plan->sense_length = scsi_sense(plan->sense, sense_codes[SENSE_MISCOMPARE].key, 0x1D, 0);
-    plan->sense[0] |= 0x80; /* INFORMATION is valid */
+    plan->sense[0] |= SENSE_VALID;
     be32_put(plan->sense + 3, at);
     return false;
 }

@@ -24,14 +24,15 @@ enum sense_code {
     SENSE_CODES,
 };
 
-enum { SENSE_FIXED_BYTES = 18, SENSE_DESCRIPTOR_BYTES = 8 };
+enum { SENSE_FIXED = 0x70, SENSE_FIXED_BYTES = 18, SENSE_DESCRIPTOR_BYTES = 8 };
 
 /* Answers: SCSI_RESPOND with ... */
 void sense_good(struct scsi_plan *plan);
 void sense_status(struct scsi_plan *plan, enum scsi_status status);
 void sense_check(struct scsi_plan *plan, enum sense_code code);
-/* ... INVALID FIELD IN CDB that points at that byte */
+/* ... INVALID FIELD IN CDB, IN PARAMETER LIST that points at that byte */
 void sense_check_cdb(struct scsi_plan *plan, uint32_t byte);
+void sense_check_parameters(struct scsi_plan *plan, uint32_t byte);
 /* ... key and codes that are in no table here: a unit attention */
 void sense_check_raw(struct scsi_plan *plan, uint8_t key, uint16_t code);
 
@@ -40,6 +41,8 @@ void sense_check_raw(struct scsi_plan *plan, uint8_t key, uint16_t code);
 struct cursor sense_data_begin(struct scsi_plan *plan);
 void sense_data_end(struct scsi_plan *plan, const struct cursor *data, uint32_t allocation);
 
+/* 18 bytes of fixed format, in SENSE_MAX bytes, become descriptor format. Returns its length. */
+uint8_t sense_to_descriptors(uint8_t *sense);
 /* Descriptor format (SPC-4 4.5.2), no descriptors. */
 void sense_descriptor(uint8_t *out, uint8_t key, uint16_t code);
 /* Key and code (ASC, ASCQ) of a sense_code. */

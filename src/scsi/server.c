@@ -16,10 +16,9 @@
  * may it run now. Planning reads the state and never changes it; every change is an effect
  * (effect.c).
  *
- * Deviations: SPEC_I_PT and ALL_TG_PT of PERSISTENT RESERVE OUT are refused; WRITE AND VERIFY is
- * verified by the drives' own word; sense data is in fixed format (D_SENSE=0). A unit attention may
- * be reported to several commands of a nexus that were planned before the first of them was
- * resolved. */
+ * Deviations: WRITE AND VERIFY is verified by the drives' own word. A unit attention may be
+ * reported to several commands of a nexus that were planned before the first of them was resolved.
+ */
 
 enum { SWITCHES_DEFAULT = 2 };
 
@@ -102,6 +101,11 @@ void scsi_volume_set(struct scsi_server *server, const struct volume_info *info)
     }
     *old = *info;
     server->present[v] = true;
+    struct volume_counts *counts = &server->counts[v];
+    if (memcmp(counts->uuid, info->uuid, sizeof counts->uuid) != 0) {
+        *counts = (struct volume_counts){0};
+        memcpy(counts->uuid, info->uuid, sizeof counts->uuid);
+    }
 }
 
 void scsi_volume_remove(struct scsi_server *server, uint16_t index)
@@ -141,16 +145,18 @@ void scsi_power_on(struct scsi_server *server)
 void scsi_forget_volatile(struct scsi_server *server)
 {
     struct scsi_state *state = server->state;
+    for (uint16_t v = 0; v < VOLUME_MAX; v++)
+        memset(server->counts[v].of, 0, sizeof server->counts[v].of);
     for (int n = 0; n < NEXUS_MAX; n++)
         if (state->nexus[n].open)
             scsi_nexus_remove(state, n);
     for (uint16_t i = 0; i < VOLUME_MAX; i++) {
         struct volume_state *v = &state->volume[i];
-        bool saved = v->protect_saved;
+        uint8_t modes = modes_as_saved(v->modes);
         if (!v->aptpl)
             scsi_volume_clear(state, i);
         v->generation = 0; /* SPC-4 6.15.2 */
-        v->protect = v->protect_saved = saved;
+        v->modes = modes;
     }
 }
 
@@ -225,12 +231,11 @@ static bool plan_stranger(const struct scsi_request *r, struct scsi_plan *plan)
 /* True: a unit attention was pending, and reporting it was the answer. */
 static bool plan_attention(const struct scsi_request *r, struct scsi_plan *plan)
 {
-    int a = attention_first(r->server->state, r->nexus, r->command->volume);
-    if (a < 0)
+    uint16_t code;
+    struct change noticed;
+    if (!attention_next(r, &code, &noticed))
         return false;
-    sense_check_raw(plan, ATTENTION_KEY, attention_code((enum attention)a));
-    struct change noticed = effect_own(r, CHANGE_NOTICED);
-    noticed.detail = (uint8_t)a;
+    sense_check_raw(plan, ATTENTION_KEY, code);
     effect_add(plan, noticed);
     effect_resolve(plan);
     return true;
@@ -281,8 +286,8 @@ static void plan_scsi(struct scsi_request *r, struct scsi_plan *plan)
     r->opcode->plan(r, plan);
 }
 
-void scsi_plan(const struct scsi_server *server, const struct command_message *command,
-               const uint8_t *data, uint32_t data_length, struct scsi_plan *plan)
+static void plan_command(const struct scsi_server *server, const struct command_message *command,
+                         const uint8_t *data, uint32_t data_length, struct scsi_plan *plan)
 {
     struct scsi_request r = {
         .server = server,
@@ -313,4 +318,21 @@ void scsi_plan(const struct scsi_server *server, const struct command_message *c
         break;
     }
     sense_check(plan, SENSE_INVALID_OPCODE);
+}
+
+uint8_t scsi_sense_form(const struct scsi_server *server, uint16_t volume, uint8_t *sense,
+                        uint8_t length)
+{
+    if (length != SENSE_FIXED_BYTES || (sense[0] & 0x7F) != SENSE_FIXED)
+        return length;
+    if (!scsi_volume(server, volume) || !(server->state->volume[volume].modes & MODES_DESCRIPTOR))
+        return length;
+    return sense_to_descriptors(sense);
+}
+
+void scsi_plan(const struct scsi_server *server, const struct command_message *command,
+               const uint8_t *data, uint32_t data_length, struct scsi_plan *plan)
+{
+    plan_command(server, command, data, data_length, plan);
+    plan->sense_length = scsi_sense_form(server, command->volume, plan->sense, plan->sense_length);
 }

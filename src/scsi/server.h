@@ -120,6 +120,17 @@ void scsi_unmap_range(const uint8_t *data, uint32_t i, uint64_t *lba, uint32_t *
 
 /* CHECK CONDITION with fixed-format sense (SPC-4 4.5.3) of 18 bytes into sense[]. Returns 18. */
 uint8_t scsi_sense(uint8_t *sense, uint8_t key, uint8_t asc, uint8_t ascq);
+/* Sense of SENSE_MAX bytes, of which `length` are used, in the format that the volume's D_SENSE
+ * asks for: fixed format becomes descriptor format, or it stays what it is. Returns its length.
+ * Plans have it already; it is for sense that the unit itself has made. */
+uint8_t scsi_sense_form(const struct scsi_server *server, uint16_t volume, uint8_t *sense,
+                        uint8_t length);
+
+/* The command is done, with that answer: counted for LOG SENSE. Primary and secondaries say it of
+ * each command, so that the counters go on after a takeover; loading a state does not touch them.
+ */
+void scsi_done(struct scsi_server *server, const struct command_message *command, uint8_t status,
+               const uint8_t *sense, uint8_t sense_length);
 
 /* The whole state, for a joining unit and for the drives: reservations, registrations, unit
  * attentions, mode pages, nexuses. Versioned. scsi_save returns the bytes needed; it writes only if

@@ -93,6 +93,8 @@ static const struct row medium_rows[] = {
     {CDB(0x41, 8, 0, 0, 0, 7, 0, 0, 9, 0), OUT(512), .what = SCSI_FILL, .lba = 7, .blocks = 9},
     {CDB(0x41, 0x18, 0, 0, 0, 7, 0, 0, 9, 0), OUT(512), .wrong = INVALID_FIELD}, /* ANCHOR */
     {CDB(0x41, 0, 0, 0, 0, 7, 0, 0, 0, 0), OUT(512), .wrong = INVALID_FIELD},    /* WSNZ */
+    {CDB(0x93, 0x10, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9), OUT(512), .wrong = INVALID_FIELD},
+    {CDB(0x93, 0x18, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9), OUT(512), .wrong = INVALID_FIELD},
     {CDB(0x41, 8, 0, 0, 0, 7, 0, 0, 1, 0), OUT(256), .wrong = INVALID_FIELD},
     {CDB(0x41, 8, 0, 0, 0, 7, 0, 0, 1, 0), OUT(1024), .wrong = INVALID_FIELD},
     {CDB(0x41, 1, 0, 0, 0, 7, 0, 0, 1, 0), OUT(512), .wrong = INVALID_FIELD}, /* no NDOB there */
@@ -110,6 +112,27 @@ static const struct row medium_rows[] = {
     {CDB(0x1E, 0, 0, 0, 1, 0), .what = SCSI_RESPOND},
     {CDB(0x1D, 4, 0, 0, 0, 0), .what = SCSI_RESPOND},
     {CDB(0x1D, 0x24, 0, 0, 0, 0), .wrong = INVALID_FIELD},
+    {CDB(0x1D, 0x14, 0, 0, 0, 0), .wrong = INVALID_FIELD}, /* a self-test has no pages */
+    {CDB(0x1D, 0, 0, 0, 0, 0), .what = SCSI_RESPOND},
+    {CDB(0x1D, 0, 0, 0, 4, 0), OUT(4), .wrong = INVALID_FIELD},
+    {CDB(0x1D, 4, 0, 0, 4, 0), OUT(4), .wrong = INVALID_FIELD},
+    {CDB(0x1D, 0x10, 0, 0, 4, 0), OUT(4), .what = SCSI_RESPOND},
+    {CDB(0x1D, 0x10, 0, 0, 4, 0), OUT(3), .wrong = 0x51A00},
+    {CDB(0x1D, 0x10, 0, 0, 2, 0), OUT(2), .wrong = 0x51A00},
+    {CDB(0x1D, 0x10, 0, 0, 5, 0), OUT(5), .wrong = 0x52600},
+    {CDB(0x1C, 1, 0, 0, 8, 0), .what = SCSI_RESPOND},
+    {CDB(0x1C, 1, 4, 0, 8, 0), .wrong = INVALID_FIELD},
+    {CDB(0x37, 0, 0x1D, 0, 0, 0, 0, 0, 8, 0), .what = SCSI_RESPOND},
+    {CDB(0x37, 0, 7, 0, 0, 0, 0, 0, 8, 0), .wrong = INVALID_FIELD},
+    {CDB(0xB7, 0x1D, 0, 0, 0, 0, 0, 0, 0, 8), .what = SCSI_RESPOND},
+    {CDB(0xB7, 7, 0, 0, 0, 0, 0, 0, 0, 8), .wrong = INVALID_FIELD},
+    /* RESERVE(10), RELEASE(10): not for third parties, not by LONGID */
+    {CDB(0x56, 0x10), .wrong = INVALID_FIELD},
+    {CDB(0x56, 0x02), .wrong = INVALID_FIELD},
+    {CDB(0x56), .what = SCSI_RESOLVE},
+    {CDB(0x57, 0x10), .wrong = INVALID_FIELD},
+    {CDB(0x57), .what = SCSI_RESOLVE},
+    {CDB(0x57), .what = SCSI_RESPOND},
     /* what there is not */
     {CDB(0xFF), .wrong = INVALID_OPCODE},
     {CDB(0x7F), .wrong = INVALID_OPCODE},
@@ -153,14 +176,15 @@ static void extents_are_what_plans_touch(void **unused)
         memcpy(m.cdb, row->cdb, sizeof m.cdb);
         scsi_extent(h->server, &m, &extent);
         assert_true(extent.lba + extent.blocks <= BLOCKS);
-        if (row->wrong || row->what == SCSI_RESPOND || row->what == SCSI_FLUSH)
+        if (row->wrong || row->what == SCSI_RESPOND || row->what == SCSI_RESOLVE ||
+            row->what == SCSI_FLUSH)
             continue;
         bool reads = row->what == SCSI_READ || row->what == SCSI_VERIFY;
         assert_int_equal(extent.class, reads ? OVERLAP_READ : OVERLAP_WRITE);
         assert_int_equal(extent.lba, row->lba);
         assert_true(extent.blocks >= row->blocks);
     }
-    static const uint8_t barriers[] = {0x15, 0x16, 0x17, 0x55, 0x5F};
+    static const uint8_t barriers[] = {0x15, 0x16, 0x17, 0x55, 0x56, 0x57, 0x5F};
     for (size_t i = 0; i < sizeof barriers; i++) {
         struct command_message m = {.kind = COMMAND_SCSI, .cdb = {barriers[i]}};
         struct extent extent;
@@ -291,6 +315,48 @@ static void miscompares_say_where(void **unused)
     host_free(h);
 }
 
+/* INVALID FIELD says which byte: of the CDB, or of the parameter list. */
+static void wrong_fields_are_pointed_at(void **unused)
+{
+    (void)unused;
+    static const struct {
+        uint8_t cdb[16];
+        uint32_t out;
+        uint8_t list[40];
+        bool in_cdb;
+        uint16_t byte;
+    } rows[] = {
+        {{0x28, 0x20, [8] = 1}, 0, {0}, true, 1},
+        {{0x28, [6] = 0x20, [8] = 1}, 0, {0}, true, 6},
+        {{0x28, [8] = 1, [9] = 4}, 0, {0}, true, 9},
+        {{0x9E, 0x1F}, 0, {0}, true, 1},
+        {{0x12, 1, 0xC0, 0, 255}, 0, {0}, true, 2},
+        {{0x4D, 0, 0x7E, [8] = 4}, 0, {0}, true, 2},
+        {{0x15, 0x10, [4] = 16}, 16, {[4] = 0x0A, 10, 2, 0x20}, false, 7},
+        {{0x15, 0x10, [4] = 16}, 16, {[4] = 0x0A, 9, 2, 0x10}, false, 5},
+        {{0x15, 0x10, [4] = 16}, 16, {[4] = 0x05, 10}, false, 4},
+        {{0x15, 0x10, [4] = 8}, 8, {[3] = 4}, false, 3},
+        {{0x15, 0x10, [4] = 12}, 12, {[3] = 8, [10] = 16}, false, 9},
+        {{0x15, 0x10, [4] = 12}, 12, {[3] = 8, [7] = 1, [10] = 2}, false, 4},
+        {{0x55, 0x10, [8] = 20}, 20, {[8] = 0x0A, 10, 2, 0x20}, false, 11},
+        {{0x1D, 0x10, [4] = 4}, 4, {0x40}, false, 0},
+        {{0x42, [8] = 24}, 24, {[3] = 16, [16] = 0, 3, 0, 0}, false, 2},
+        {{0x5F, 1, 1, [8] = 24}, 24, {[20] = 8}, false, 20},
+    };
+    struct host *h = host_new();
+    struct volume_info info = host_volume(0);
+    info.blocks = 1 << 30;
+    host_set_volume(h, &info);
+    host_calm(h);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        host_data(h, rows[i].cdb, 16, rows[i].out ? rows[i].list : NULL, rows[i].out);
+        assert_sense(h, 5, rows[i].in_cdb ? 0x2400 : 0x2600);
+        assert_int_equal(h->plan.sense[15], rows[i].in_cdb ? 0xC0 : 0x80);
+        assert_int_equal(be16_at(h->plan.sense + 16), rows[i].byte);
+    }
+    host_free(h);
+}
+
 static void luns_without_a_volume(void **unused)
 {
     (void)unused;
@@ -388,6 +454,7 @@ int main(void)
         cmocka_unit_test(unmap_checks_its_list),
         cmocka_unit_test(read_only_volumes_refuse_changes),
         cmocka_unit_test(miscompares_say_where),
+        cmocka_unit_test(wrong_fields_are_pointed_at),
         cmocka_unit_test(luns_without_a_volume),
         cmocka_unit_test(large_blocks),
         cmocka_unit_test(any_cdb_is_answered),

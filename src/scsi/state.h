@@ -6,6 +6,7 @@
  * scsi_state: it changes by effects (effect.c), volumes coming and going, and loading (save.c). */
 
 #include "base/must.h"
+#include "base/mutant.h"
 #include "scsi/server.h"
 
 enum {
@@ -31,6 +32,7 @@ struct scsi_nexus {
     uint8_t sender;
     uint16_t port; /* PORT_NONE: opened by its first command after a cold start */
     uint32_t number;
+    uint64_t luns; /* the directory's version that it knows of; of another it is told once */
 };
 
 struct registration {
@@ -50,6 +52,19 @@ enum persistent_type { /* SPC-4 6.15.4.3 */
                        PERSISTENT_TYPE_EXCLUSIVE_ACCESS_ALL = 8,
 };
 
+/* What hosts may change in mode pages, current and saved. The numbers are in effects and saves. */
+enum mode_bits {
+    MODES_PROTECT = 1, /* SWP of the control page */
+    MODES_PROTECT_SAVED = 2,
+    MODES_DESCRIPTOR = 4, /* D_SENSE of the control page */
+    MODES_DESCRIPTOR_SAVED = 8,
+    MODES_THROUGH = 16, /* WCE=0 of the caching page, where the pool has a write cache */
+    MODES_THROUGH_SAVED = 32,
+    MODES_CURRENT = MODES_PROTECT | MODES_DESCRIPTOR | MODES_THROUGH,
+    MODES_SAVED = MODES_CURRENT << 1,
+    MODES_ALL = MODES_CURRENT | MODES_SAVED,
+};
+
 struct volume_state {
     /* persistent reservations */
     uint32_t generation;
@@ -60,8 +75,7 @@ struct volume_state {
     /* RESERVE(6) */
     uint8_t reserved_sender; /* SENDER_NONE: nobody */
     uint32_t reserved_number;
-    /* mode pages */
-    bool protect, protect_saved; /* SWP of the control page */
+    uint8_t modes; /* enum mode_bits: what of the mode pages differs from their defaults */
 };
 
 struct scsi_state {
@@ -74,6 +88,16 @@ struct scsi_state {
     struct volume_state volume[VOLUME_MAX];
 };
 
+/* For the log pages: what this unit has seen done since the last power on. Not of the replicated
+ * state: at a takeover a command may be done twice, or in one unit only. */
+enum count_kind { COUNT_READ, COUNT_WRITE, COUNT_VERIFY, COUNTS };
+struct volume_counts {
+    uint8_t uuid[16]; /* of the volume that was counted */
+    struct {
+        uint64_t commands, blocks, errors; /* that ended GOOD; with MEDIUM ERROR */
+    } of[COUNTS];
+};
+
 struct scsi_server {
     uint8_t group;
     uint8_t switches;
@@ -82,6 +106,7 @@ struct scsi_server {
     uint8_t first_row[256]; /* of each operation code in the opcode table */
     bool present[VOLUME_MAX];
     struct volume_info info[VOLUME_MAX];
+    struct volume_counts counts[VOLUME_MAX];
     struct scsi_state *state;
     struct scsi_state *spare; /* where scsi_load builds the next one */
 };
@@ -102,6 +127,10 @@ struct scsi_request {
 static inline uint64_t scsi_nexus_key(uint8_t sender, uint32_t number)
 {
     return (uint64_t)sender << 32 | number;
+}
+static inline uint8_t modes_as_saved(uint8_t modes)
+{
+    return (uint8_t)((modes & MODES_SAVED) | (modes & MODES_SAVED) >> 1);
 }
 /* Sets up an empty state. */
 void scsi_state_clear(struct scsi_state *state);

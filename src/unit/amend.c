@@ -6,6 +6,8 @@
  * A1  a change of in_sync is a new epoch
  * A2  every swap that leaves the primary lone sets `dirty` if its mirror or queue holds any write
  * A3  a lone primary answers only under its lease, and with its replicated state on the drives
+ * A4  `dirty` of one that was lone stands until every member has confirmed the epoch that took it
+ * in
  */
 #include "unit/state.h"
 
@@ -14,7 +16,7 @@ void amend_drop(struct unit *x, uint8_t module, const char *cause)
     struct follower *f = &x->follower[module];
     if (!f->active)
         return;
-    if (f->joining && x->reg.joining != module) {
+    if (f->joining && (x->reg.joining != module || mutant(MUTANT_JOIN_LEFT_DURING_SWAP))) {
         trace_info(x->trace, "%s did not come in: %s", unit_word(module, x->config.group), cause);
         follower_end(x, module);
         if (x->join_wanted == module)
@@ -28,6 +30,7 @@ void amend_drop(struct unit *x, uint8_t module, const char *cause)
                    x->config.group + 1, unit_word(x->config.module, x->config.group),
                    (unsigned long long)x->record.epoch, cause, unit_word(module, x->config.group));
     x->drop_wanted |= 1u << module;
+    f->counts = !mutant(MUTANT_DROPPED_BEFORE_SWAP);
 }
 
 void amend_drive(struct unit *x, int drive, enum drive_state state)
@@ -49,7 +52,7 @@ void amend_drives_told(struct unit *x)
 
 static bool holds_writes(const struct unit *x)
 {
-    return x->dirty_count > 0 || x->ordered_count > 0;
+    return (x->dirty_count > 0 || x->ordered_count > 0) && !mutant(MUTANT_DIRTY_NOT_SET_AT_DROP);
 }
 
 static bool members_change(struct unit *x, struct record *next)
@@ -68,7 +71,7 @@ static bool members_change(struct unit *x, struct record *next)
         x->reg.joining = x->join_wanted;
     }
     x->join_wanted = MODULE_NONE;
-    if (changed)
+    if (changed && !mutant(MUTANT_DROP_IN_SAME_EPOCH))
         next->epoch++;
     return changed;
 }
@@ -91,17 +94,27 @@ static bool drives_change(struct unit *x, struct record *next)
 static bool dirty_is_over(const struct unit *x)
 {
     const struct queued *oldest = list_first(&x->ordered, struct queued, place_link);
-    return member_same(x->record.dirty, x->self) && x->dirty_count == 0 &&
-           (!oldest || oldest->order > x->dirty_order);
+    bool over = x->dirty_count == 0 && (!oldest || oldest->order > x->dirty_order);
+    return member_same(x->record.dirty, x->self) && (over || mutant(MUTANT_DIRTY_CLEARED_EARLY));
+}
+
+/* Has every member confirmed that it is one? */
+static bool everybody_knows(const struct unit *x)
+{
+    return x->record.in_sync.count > 1 &&
+           (stream_complete(x) >= (int64_t)x->told_index || mutant(MUTANT_DIRTY_CLEARED_AT_JOIN));
 }
 
 static bool lone_change(struct unit *x, struct record *next)
 {
     bool changed = false;
     if (next->in_sync.count > 1) {
-        changed = next->lease != 0 || next->dirty.module != MODULE_NONE;
+        changed = next->lease != 0;
         next->lease = 0;
-        next->dirty = member_none();
+        if (next->dirty.module != MODULE_NONE && everybody_knows(x)) { /* A4 */
+            next->dirty = member_none();
+            changed = true;
+        }
         return changed;
     }
     if (x->record.in_sync.count > 1) {
@@ -139,7 +152,7 @@ static void tell_members(struct unit *x)
 {
     struct entry entry = {.kind = ENTRY_EPOCH};
     entry.record = x->record;
-    stream_append(x, &entry);
+    x->told_index = stream_append(x, &entry);
 }
 
 static void new_epoch(struct unit *x, const struct record *before)
@@ -158,6 +171,7 @@ static void new_epoch(struct unit *x, const struct record *before)
                            x->config.group + 1, unit_word(m, x->config.group),
                            (unsigned long long)x->record.epoch);
             x->follower[m].joining = false;
+            x->follower[m].counts = true;
             x->in_sync_since_ns = x->now_ns;
             loops_fence_begin(x);
         }
@@ -188,7 +202,7 @@ void amend_done(struct unit *x, const struct record *before)
     if (x->record.in_sync.count == 1)
         x->lease_until_ns = x->lease_asked_ns + x->limits.lease_ns;
     tell_members(x);
-    if (x->record.epoch != before->epoch) {
+    if (x->record.epoch != before->epoch || mutant(MUTANT_DROP_IN_SAME_EPOCH)) {
         new_epoch(x, before);
         sessions_announce(x);
     }
@@ -213,7 +227,8 @@ bool amend_may_answer(const struct unit *x)
 {
     if (x->record.in_sync.count > 1)
         return true;
-    return x->now_ns < x->lease_until_ns && amend_stored(x);
+    bool leased = x->now_ns < x->lease_until_ns || mutant(MUTANT_LONE_WITHOUT_LEASE);
+    return leased && (amend_stored(x) || mutant(MUTANT_LONE_STATE_UNSTORED));
 }
 
 void amend_store(struct unit *x)

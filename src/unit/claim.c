@@ -8,6 +8,7 @@
  * the old epoch, and so have all that it names in_sync C3  a claim that leaves the claimant lone
  * sets `dirty` if its mirror or queue holds any write
  */
+#include "base/text.h"
 #include "unit/state.h"
 
 enum { PROMISE_MS = 25, FOLLOW_MS = 500, FIRST_MS = 1000, COLD_MS = 300, DOUBLINGS_MAX = 5 };
@@ -94,15 +95,17 @@ void claim_tick(struct unit *x)
         return;
     if (waits_for_promises(x) && waited_ns < MS(PROMISE_MS))
         return;
-    if (!array_can_serve(x->array))
+    if (!array_can_serve(x->array) && !mutant(MUTANT_CLAIM_WITHOUT_DRIVES))
         return; /* it looks first: another may reach the drives */
     claim_swap(x, CLAIM_SECONDARY);
 }
 
 static void set_members(struct unit *x, struct record *next, enum claim_kind kind)
 {
+    if (mutant(MUTANT_PREVIOUS_FORGETS_EARLIER))
+        next->previous.count = 0;
     for (int i = 0; i < x->record.in_sync.count; i++)
-        if (next->previous.count < 2 * MODULE_MAX)
+        if (next->previous.count < 2 * MODULE_MAX && !mutant(MUTANT_PREVIOUS_NOT_NAMED))
             members_add(&next->previous, x->record.in_sync.at[i]);
     memset(&next->in_sync, 0, sizeof next->in_sync);
     members_add(&next->in_sync, x->self);
@@ -110,10 +113,11 @@ static void set_members(struct unit *x, struct record *next, enum claim_kind kin
     uint64_t furthest_held = x->held;
     for (int i = 0; kind == CLAIM_SECONDARY && i < x->record.in_sync.count; i++) {
         struct member m = x->record.in_sync.at[i];
-        if (unit_is(x, m.module) || !x->peer[m.module].promised)
+        if (unit_is(x, m.module) ||
+            (!x->peer[m.module].promised && !mutant(MUTANT_UNPROMISED_NAMED)))
             continue;
         members_add(&next->in_sync, m);
-        if (x->peer[m.module].promised_held > furthest_held) {
+        if (x->peer[m.module].promised_held > furthest_held && !mutant(MUTANT_FURTHEST_IGNORED)) {
             furthest_held = x->peer[m.module].promised_held;
             x->furthest = m.module;
         }
@@ -126,6 +130,8 @@ void claim_swap(struct unit *x, enum claim_kind kind)
     bool holds_queue = kind == CLAIM_SECONDARY || kind == CLAIM_BACK;
     x->claim = kind;
     x->in_doubt = kind == CLAIM_OVER_LONE || (kind == CLAIM_COLD && !x->record.clean);
+    if (mutant(MUTANT_WITHOUT_DOUBT))
+        x->in_doubt = false;
     next.generation++;
     next.epoch++;
     next.primary = x->self;
@@ -136,10 +142,11 @@ void claim_swap(struct unit *x, enum claim_kind kind)
     bool lone = next.in_sync.count == 1;
     next.lease = lone ? x->record.lease + 1 : 0;
     next.dirty = member_none();
-    if (lone && holds_queue && (x->ordered_count || x->dirty_count))
+    if (lone && holds_queue && (x->ordered_count || x->dirty_count) &&
+        !mutant(MUTANT_DIRTY_NOT_SET_AT_CLAIM))
         next.dirty = x->self;
     x->dirty_order = x->next_order ? x->next_order - 1 : 0;
-    if (kind == CLAIM_COLD || kind == CLAIM_OVER_LONE)
+    if ((kind == CLAIM_COLD || kind == CLAIM_OVER_LONE) && !mutant(MUTANT_CUT_NOT_SET))
         next.cut = next.epoch;
     if (!x->cause || !holds_queue)
         x->cause = kind == CLAIM_FIRST ? "first" : kind == CLAIM_COLD ? "cold_start" : "lone_gone";
@@ -173,24 +180,31 @@ static bool loops_ready(const struct unit *x)
     return true;
 }
 
+/* Has a person decided that the group goes on without the writes that `dirty` alone held? */
+static bool loss_accepted(const struct unit *x)
+{
+    return x->loss_accepted != 0 && x->loss_accepted == x->record.generation;
+}
+
 /* Nobody lives. A unit that the record names goes first. */
 static void claim_dead(struct unit *x, uint64_t waited_ns)
 {
     uint8_t m = x->config.module;
     bool named = members_find_module(&x->record.in_sync, m) >= 0 ||
                  members_find_module(&x->record.previous, m) >= 0;
-    if (x->record.dirty.module != MODULE_NONE) {
+    bool accepted = loss_accepted(x);
+    if (x->record.dirty.module != MODULE_NONE && !accepted && !mutant(MUTANT_COLD_OVER_DIRTY)) {
         if (x->fencing_since_ns == 0)
             trace_error(x->trace,
                         "everybody that served g%d is dead, and %s alone held acknowledged "
-                        "writes: not served, since they would be lost; bring that module back",
+                        "writes: not served, since they are lost; segue group claim decides",
                         x->config.group + 1, unit_word(x->record.dirty.module, x->config.group));
         x->fencing_since_ns = x->now_ns;
         return;
     }
-    if (named && waited_ns >= (is_preferred(x) ? 0 : MS(COLD_MS)))
+    if (named && (accepted || waited_ns >= (is_preferred(x) ? 0 : MS(COLD_MS))))
         claim_swap(x, CLAIM_COLD);
-    else if (!named && x->record.in_sync.count == 1 && waited_ns >= MS(2 * COLD_MS))
+    else if (!named && x->record.in_sync.count == 1 && (accepted || waited_ns >= MS(2 * COLD_MS)))
         claim_swap(x, CLAIM_OVER_LONE);
 }
 
@@ -201,34 +215,45 @@ void claim_out(struct unit *x)
     uint64_t waited_ns = x->now_ns - x->record_seen_ns;
     if (!loops_ready(x) && waited_ns < MS(FIRST_MS))
         return;
+    if (mutant(MUTANT_CLAIM_BY_RESTARTED) &&
+        members_find_module(&x->record.in_sync, x->config.module) >= 0) {
+        claim_swap(x, CLAIM_SECONDARY);
+        return;
+    }
     if (x->record.primary.module == MODULE_NONE) {
         if (is_preferred(x) || waited_ns >= MS(FIRST_MS))
             claim_swap(x, CLAIM_FIRST);
         return;
     }
-    if (!any_lives(x)) {
+    if (!any_lives(x) || mutant(MUTANT_COLD_BESIDE_LIVING)) {
         claim_dead(x, waited_ns);
         return;
     }
     for (int i = 0; i < x->record.previous.count; i++)
-        if (x->living_previous[i])
+        if (x->living_previous[i] && !mutant(MUTANT_CLAIM_OVER_PREVIOUS))
             return; /* it holds the queue, and claims back if it must */
-    bool lone = x->record.in_sync.count == 1 && x->record.lease > 0;
-    if (lone && x->record.dirty.module == MODULE_NONE &&
-        (!x->living_in_sync[0] || waited_ns > x->limits.lease_ns + x->limits.lease_ns / 4))
+    bool lone =
+        (x->record.in_sync.count == 1 && x->record.lease > 0) || mutant(MUTANT_CLAIM_BY_OUT);
+    if (lone &&
+        (x->record.dirty.module == MODULE_NONE || loss_accepted(x) ||
+         mutant(MUTANT_LONE_CLAIM_OVER_DIRTY)) &&
+        (!x->living_in_sync[0] || waited_ns > x->limits.lease_ns + x->limits.lease_ns / 4 ||
+         mutant(MUTANT_LEASE_IGNORED)))
         claim_swap(x, CLAIM_OVER_LONE);
 }
 
 uint64_t claim_patience_ns(const struct unit *x)
 {
     uint32_t doublings = x->record.claims < DOUBLINGS_MAX ? x->record.claims : DOUBLINGS_MAX;
+    if (mutant(MUTANT_PATIENCE_NOT_DOUBLED))
+        doublings = 0;
     return x->limits.fence_ns << (doublings ? doublings - 1 : 0);
 }
 
 /* A claim that stands unserved may be claimed back by whoever still has the whole state. */
 void claim_deposed(struct unit *x)
 {
-    uint64_t limit = claim_patience_ns(x);
+    uint64_t limit = mutant(MUTANT_CLAIM_BACK_AT_ONCE) ? 0 : claim_patience_ns(x);
     int winner = members_find(&x->record.in_sync, x->record.primary);
     bool dead = winner >= 0 && !x->living_in_sync[winner];
     if (!control_idle(x) || x->stopping || !suspect_allowed(x))
@@ -237,5 +262,42 @@ void claim_deposed(struct unit *x)
         x->cause = dead ? "claimant_died" : "claimant_unserved";
         x->suspect_ns = x->now_ns;
         claim_swap(x, CLAIM_BACK);
+    }
+}
+
+static bool holder_serves(const struct unit *x)
+{
+    uint64_t waited_ns = x->now_ns - x->record_seen_ns;
+    return any_lives(x) && waited_ns <= x->limits.lease_ns + x->limits.lease_ns / 4;
+}
+
+/* A person's word, by segue group claim. It is good for this record only: should its holder come
+ * back and renew its lease first, nothing was accepted. */
+void claim_requested(struct unit *x, uint64_t tag, const char *text)
+{
+    struct action *reply = actions_add(x->actions, ACTION_REPLY);
+    struct text out = text_in(reply->notice.text, sizeof reply->notice.text);
+    reply->notice.tag = tag;
+    if (strcmp(text, "accept-loss") != 0) {
+        text_append(&out, "refused: a unit knows one request: accept-loss");
+    } else if (x->record.dirty.module == MODULE_NONE) {
+        text_append(&out,
+                    "refused: no writes are held by one unit alone; nothing is to be decided");
+    } else if (x->state != UNIT_STATE_OUT || holder_serves(x)) {
+        text_append(&out, "refused: ");
+        text_append(&out, unit_word(x->record.dirty.module, x->config.group));
+        text_append(&out, " lives and has the writes; wait until it serves");
+    } else {
+        x->loss_accepted = x->record.generation;
+        text_append(&out, unit_word(x->config.module, x->config.group));
+        text_append(&out, " claims the group without the writes that only ");
+        text_append(&out, unit_word(x->record.dirty.module, x->config.group));
+        text_append(&out, " held");
+        trace_warn(x->trace, "a person gives up what %s alone held",
+                   unit_word(x->record.dirty.module, x->config.group));
+        actions_notice(x->actions, "loss_accepted group=%d unit=%s of=%s", x->config.group + 1,
+                       unit_word(x->config.module, x->config.group),
+                       unit_word(x->record.dirty.module, x->config.group));
+        claim_out(x);
     }
 }

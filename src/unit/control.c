@@ -39,6 +39,21 @@ void control_read(struct unit *x)
     ask_read(x);
 }
 
+/* A joining unit has lost its primary. The swap that takes it in may have been the last that the
+ * primary did: the record says, and only then it goes out. */
+void control_leave(struct unit *x, const char *why)
+{
+    must(x->state == UNIT_STATE_JOINING);
+    if (mutant(MUTANT_LEAVES_WITHOUT_LOOKING)) {
+        unit_go_out(x, why);
+        return;
+    }
+    if (x->leaving)
+        return;
+    x->leaving = why;
+    control_read(x);
+}
+
 void control_swap(struct unit *x, enum swap_kind kind, const struct record *record)
 {
     must(x->reg.kind == SWAP_NONE);
@@ -125,7 +140,9 @@ static void adopt_as_member(struct unit *x, enum standing standing, bool new_rei
             become_secondary(x);
         break;
     case STANDS_PREVIOUS:
-        if (x->state != UNIT_STATE_DEPOSED) {
+        if (mutant(MUTANT_DEPOSED_DROPS_STATE)) {
+            unit_go_out(x, "the record does not name it");
+        } else if (x->state != UNIT_STATE_DEPOSED) {
             unit_become(x, UNIT_STATE_DEPOSED);
             trace_info(x->trace, "%s has claimed: keeps its state, processes nothing",
                        unit_word(x->record.primary.module, x->config.group));
@@ -143,14 +160,18 @@ static void adopt_as_joiner(struct unit *x, enum standing standing, bool new_rei
         unit_become(x, UNIT_STATE_SECONDARY);
         if (new_reign)
             follow_begin(x);
+        else if (x->leaving && x->peer[x->record.primary.module].gone)
+            suspect_primary(x, "link_reset");
     } else if (new_reign) {
         unit_go_out(x, "another reign began while it was joining");
+    } else if (x->leaving) {
+        unit_go_out(x, x->leaving);
     }
 }
 
 void control_adopt(struct unit *x, const struct record *record)
 {
-    if (record->generation < x->record.generation)
+    if (record->generation < x->record.generation && !mutant(MUTANT_OLDER_RECORD_TAKEN))
         return;
     bool newer = record->generation > x->record.generation || !x->record_known;
     bool new_reign = !member_same(record->primary, x->record.primary) ||
@@ -163,6 +184,8 @@ void control_adopt(struct unit *x, const struct record *record)
         x->record_known = true;
     }
     enum standing standing = standing_in(x, record);
+    if (mutant(MUTANT_DEPOSED_GOES_ON) && unit_primary(x) && standing == STANDS_PREVIOUS)
+        return;
     switch (x->state) {
     case UNIT_STATE_READING:
         unit_go_out(x, "begins");
@@ -172,8 +195,8 @@ void control_adopt(struct unit *x, const struct record *record)
         claim_out(x);
         break;
     case UNIT_STATE_JOINING:
-        if (newer)
-            adopt_as_joiner(x, standing, new_reign);
+        if (newer || x->leaving)
+            adopt_as_joiner(x, standing, new_reign && newer);
         break;
     case UNIT_STATE_DEPOSED:
         if (standing == STANDS_PREVIOUS)
@@ -256,7 +279,9 @@ void control_event(struct unit *x, const struct event *event)
         read_done(x, event);
     } else if (x->reg.verifying) {
         verified(x, event);
-    } else if (event->reg.result == REGISTER_OK) {
+    } else if (event->reg.result == REGISTER_OK ||
+               (mutant(MUTANT_LOST_SWAP_STANDS) && event->reg.result == REGISTER_LOST) ||
+               (mutant(MUTANT_UNKNOWN_SWAP_STANDS) && event->reg.result == REGISTER_UNKNOWN)) {
         swapped(x);
     } else if (event->reg.result == REGISTER_LOST && event->reg.record) {
         if (same_record(event->reg.record, &x->reg.record)) {
@@ -265,6 +290,10 @@ void control_event(struct unit *x, const struct event *event)
             x->reg.kind = SWAP_NONE;
             control_adopt(x, event->reg.record);
         }
+    } else if (mutant(MUTANT_UNKNOWN_SWAP_FAILED)) {
+        x->reg.kind = SWAP_NONE;
+        x->reg.joining = MODULE_NONE;
+        control_read(x);
     } else {
         x->reg.verifying = true;
         x->next_read_ns = x->now_ns + MS(10);

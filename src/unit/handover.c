@@ -22,7 +22,7 @@ void handover_begin(struct unit *x, uint8_t module, const char *cause)
 static bool drained(const struct unit *x)
 {
     return x->ordered_count == 0 && x->destaging_count == 0 && !x->storing &&
-           stream_complete(x) == (int64_t)x->index;
+           (stream_complete(x) == (int64_t)x->index || mutant(MUTANT_HANDOVER_UNCONFIRMED));
 }
 
 static void cancel(struct unit *x, const char *why)
@@ -60,7 +60,7 @@ static void consider(struct unit *x)
                reaches(x, preferred, false) &&
                x->now_ns - x->in_sync_since_ns >= x->limits.settle_ns) {
         handover_begin(x, preferred, "preferred");
-    } else if (!array_can_serve(x->array)) {
+    } else if (!array_can_serve(x->array) && !mutant(MUTANT_BLIND_PRIMARY_STAYS)) {
         for (uint8_t m = 0; m < MODULE_MAX; m++)
             if (x->follower[m].active && !x->follower[m].joining && reaches(x, m, true))
                 handover_begin(x, m, "it reaches the drives");
@@ -79,7 +79,7 @@ void handover_tick(struct unit *x)
         cancel(x, "the other is not in sync any more");
         return;
     }
-    bool blind = !array_can_serve(x->array);
+    bool blind = !array_can_serve(x->array) || mutant(MUTANT_HANDOVER_UNDRAINED);
     if (!drained(x) && !(blind && stream_complete(x) == (int64_t)x->index)) {
         if (x->now_ns - x->handing_ns > MS(HAND_MS))
             cancel(x, "commands did not end in time");

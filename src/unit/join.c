@@ -26,6 +26,7 @@ static void ask(struct unit *x)
     x->peer[m].join_asked_ns = x->now_ns;
     if (x->state == UNIT_STATE_OUT) {
         unit_become(x, UNIT_STATE_JOINING);
+        x->leaving = NULL;
         follow_begin(x);
     }
     struct message *out = unit_send(x, MESSAGE_JOIN, port_unit(m, x->config.group));
@@ -62,11 +63,14 @@ void join_tick(struct unit *x)
         return;
     for (uint8_t m = 0; m < MODULE_MAX; m++) {
         struct follower *f = &x->follower[m];
-        if (!f->active || !f->joining || x->reg.joining == m)
+        bool swapping = x->reg.joining == m && !mutant(MUTANT_JOIN_LEFT_DURING_SWAP);
+        if (!f->active || !f->joining || swapping)
             continue;
         if (!x->peer[m].linked)
             follower_end(x, m);
-        else if (f->synced && f->held >= f->snapshot_index && x->join_wanted == MODULE_NONE)
+        else if (((f->synced && f->held >= f->snapshot_index) ||
+                  mutant(MUTANT_JOIN_BEFORE_CONFIRMED)) &&
+                 x->join_wanted == MODULE_NONE)
             x->join_wanted = m;
     }
 }

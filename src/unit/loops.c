@@ -40,7 +40,7 @@ void loops_heard(struct unit *x, int l)
     struct loop_state *loop = &x->loop[l];
     bool silent = x->now_ns - loop->heard_ns > x->limits.availability_ns;
     loop->heard_ns = x->now_ns;
-    if (silent && loop->linked && loop->logged_in) {
+    if (silent && loop->linked && loop->logged_in && !mutant(MUTANT_SILENT_LOOP_TRUSTED)) {
         trace_info(x->trace, "loop switch %d is heard again: logs in anew", l);
         loop->logged_in = false;
         login(x, l);
@@ -83,7 +83,7 @@ void loops_login(struct unit *x, const struct message *message)
     slice_drop(&loop->inventory);
     loop->inventory = slice_ref(message->payload);
     loop->fence_sent = loop->fenced = false;
-    if (leads(x)) {
+    if (leads(x) && !mutant(MUTANT_RETURN_BEFORE_FENCE)) {
         loop->fence_wanted = loop->up_wanted = true;
         loops_tick(x);
     } else {
@@ -136,20 +136,20 @@ void loops_fence_answer(struct unit *x, const struct message *message)
         !x->loop[l].fence_wanted)
         return;
     struct loop_state *loop = &x->loop[l];
-    if (m->result == FENCE_OLD) {
+    if (m->result == FENCE_OLD && !mutant(MUTANT_FENCE_REFUSAL_IGNORED)) {
         trace_info(x->trace, "loop switch %d holds a fence of epoch %llu: reads the record", l,
                    (unsigned long long)m->held_epoch);
         loop->fence_sent_ns = x->now_ns;
         control_read(x);
         return;
     }
-    if (m->result != FENCE_DONE) {
+    if (m->result != FENCE_DONE && !mutant(MUTANT_FENCE_REFUSAL_IGNORED)) {
         trace_warn(x->trace, "loop switch %d could not keep the fence: asked again", l);
         return;
     }
     loop->fence_wanted = loop->fence_sent = false;
     loop->fenced = true;
-    x->undrained[l] = m->undrained;
+    x->undrained[l] = mutant(MUTANT_UNDRAINED_NOT_FAILED) ? 0 : m->undrained;
     trace_detail(x->trace, "loop switch %d is fenced at epoch %llu", l,
                  (unsigned long long)m->held_epoch);
     if (loop->up_wanted)
@@ -157,7 +157,7 @@ void loops_fence_answer(struct unit *x, const struct message *message)
     if (!unit_primary(x))
         takeover_tick(x);
     for (int s = 0; unit_primary(x) && s < SLOT_MAX; s++)
-        if (m->undrained & 1u << s)
+        if (x->undrained[l] & 1u << s && array_can_fail(x->array, l * 32 + s))
             amend_drive(x, l * 32 + s, DRIVE_STATE_FAILED);
 }
 
@@ -168,8 +168,9 @@ bool loops_fenced(struct unit *x)
     bool cold = x->claim == CLAIM_COLD || x->claim == CLAIM_FIRST || x->claim == CLAIM_OVER_LONE;
     for (int l = 0; l < x->config.loops; l++) {
         struct loop_state *loop = &x->loop[l];
-        one |= loop->fenced;
-        if (loop->fenced)
+        bool fenced = loop->fenced || mutant(MUTANT_ADOPT_BEFORE_FENCE);
+        one |= fenced;
+        if (fenced)
             continue;
         uint64_t patience = loop->logged_in ? x->limits.drain_ns + MS(500)
                             : cold          ? MS(2000)
@@ -200,7 +201,9 @@ void loops_mark_absent(struct unit *x, struct record *record)
         for (int i = 0; pool && i < pool->drive_count; i++) {
             int d = pool->drives[i];
             bool undrained = x->undrained[d / 32] & 1u << d % 32;
-            if ((!x->loop[d / 32].fenced || undrained) && array_can_fail(x->array, d))
+            bool fenced = x->loop[d / 32].fenced || mutant(MUTANT_ADOPT_BEFORE_FENCE) ||
+                          mutant(MUTANT_ABSENT_NOT_FAILED);
+            if ((!fenced || undrained) && array_can_fail(x->array, d))
                 mark(x, record, d);
         }
     }
@@ -229,13 +232,14 @@ void loops_notices(struct unit *x)
             amend_drive(x, notice.drive, DRIVE_STATE_FAILED);
             break;
         case ARRAY_NOTICE_RETURNED:
-            amend_drive(x, notice.drive, DRIVE_STATE_STALE);
+            amend_drive(x, notice.drive,
+                        mutant(MUTANT_RETURNED_CALLED_GOOD) ? DRIVE_STATE_GOOD : DRIVE_STATE_STALE);
             break;
         case ARRAY_NOTICE_SYNCED:
             amend_drive(x, notice.drive, DRIVE_STATE_GOOD);
             break;
         case ARRAY_NOTICE_REFUSED:
-            if (control_idle(x))
+            if (control_idle(x) && !mutant(MUTANT_HIGHER_EPOCH_IGNORED))
                 control_read(x);
             break;
         case ARRAY_NOTICE_CLEAN:

@@ -39,7 +39,7 @@ static struct queued *of_region_link(const struct unit *x, struct list *link)
 static void insert_dirty(struct unit *x, struct queued *q)
 {
     struct list *at = &x->dirty;
-    while (at->prev != &x->dirty &&
+    while (at->prev != &x->dirty && !mutant(MUTANT_DIRTY_UNORDERED) &&
            list_member(at->prev, struct queued, dirty_link)->order > q->order)
         at = at->prev;
     list_insert_before(at, &q->dirty_link);
@@ -49,7 +49,8 @@ static void insert_dirty(struct unit *x, struct queued *q)
 static void insert_region(struct unit *x, struct queued *q, int i)
 {
     struct list *head = &x->regions[q->region_bucket[i]], *at = head;
-    while (at->prev != head && of_region_link(x, at->prev)->order > q->order)
+    while (at->prev != head && !mutant(MUTANT_DIRTY_UNORDERED) &&
+           of_region_link(x, at->prev)->order > q->order)
         at = at->prev;
     list_insert_before(at, &q->region_link[i]);
 }
@@ -80,6 +81,18 @@ void mirror_add(struct unit *x, struct queued *q)
     x->dirty_bytes += q->data.length;
 }
 
+static void drop_by_block(struct unit *x, const struct extent *written, uint16_t volume)
+{
+    struct list *link = x->dirty.next;
+    while (link != &x->dirty) {
+        struct queued *q = list_member(link, struct queued, dirty_link);
+        bool drops = !q->destaging && meets(q, volume, written);
+        if (drops)
+            mirror_remove(x, q); /* and so those that it meets */
+        link = drops ? x->dirty.next : link->next;
+    }
+}
+
 void mirror_remove(struct unit *x, struct queued *q)
 {
     must(q->dirty);
@@ -92,6 +105,8 @@ void mirror_remove(struct unit *x, struct queued *q)
     x->dirty_count--;
     x->dirty_bytes -= q->data.length;
     slice_drop(&q->data);
+    if (mutant(MUTANT_MIRROR_DROPPED_BY_BLOCK))
+        drop_by_block(x, &q->written, q->message.volume);
 }
 
 /* Calls for each dirty write that meets the extent, oldest first within a region. */
@@ -191,6 +206,8 @@ int mirror_read(struct unit *x, uint16_t volume, const struct extent *extent, st
     find_meeting(x, volume, extent, &found);
     if (found.more || !compose(&found, extent, 0, NULL))
         return 0;
+    if (mutant(MUTANT_MIRROR_READ_UNSORTED))
+        found.at[found.count - 1] = found.at[0];
     sort_by_order(&found);
     uint32_t block_bytes = MIRROR_REGION_BYTES / region_blocks(x, volume);
     uint32_t length = (uint32_t)extent->blocks * block_bytes;
@@ -219,7 +236,7 @@ static bool older_meets(struct unit *x, const struct queued *q)
             const struct queued *other = of_region_link(x, link);
             if (other->order >= q->order)
                 break;
-            if (meets(other, q->message.volume, &q->written))
+            if (meets(other, q->message.volume, &q->written) && !mutant(MUTANT_DESTAGE_UNORDERED))
                 return true;
         }
     }
@@ -247,9 +264,11 @@ void mirror_destage(struct unit *x)
         q->io.lba = q->written.lba;
         q->io.blocks = q->written.blocks;
         q->io.data = q->data;
-        q->io.fua = unit_lone(x);
+        q->io.fua = unit_lone(x) && !mutant(MUTANT_LONE_UNFLUSHED);
         q->io.cookie = (uint64_t)(q - x->table);
         array_submit(x->array, &q->io);
+        if (mutant(MUTANT_CLEAN_BEFORE_DRIVES))
+            stream_append(x, &(struct entry){.kind = ENTRY_CLEAN, .id = q->message.id});
     }
 }
 
@@ -261,7 +280,7 @@ void mirror_destaged(struct unit *x, struct queued *q)
         table_maybe_free(x, q);
         return;
     }
-    if (q->io.failed || q->io.no_space) {
+    if ((q->io.failed || q->io.no_space) && !mutant(MUTANT_DESTAGE_FAILURE_FORGOTTEN)) {
         if (q->io.failed)
             trace_error(x->trace,
                         "acknowledged data of volume %u at %llu+%llu is not on drives: "

@@ -28,19 +28,23 @@ static void medium_error(struct queued *q, bool write)
 static bool mirrored_mode(const struct unit *x, const struct queued *q)
 {
     const struct pool_info *pool = array_volume_pool(x->array, q->message.volume);
-    return pool && pool->cache == CACHE_MIRRORED && !unit_lone(x);
+    bool mirrored =
+        pool && (pool->cache == CACHE_MIRRORED || mutant(MUTANT_WRITE_THROUGH_MIRRORED));
+    return mirrored && (!unit_lone(x) || mutant(MUTANT_LONE_MIRRORED));
 }
 
 static bool must_flush(const struct unit *x, const struct queued *q)
 {
-    return q->fua || !mirrored_mode(x, q);
+    bool lone = unit_lone(x) && mutant(MUTANT_LONE_UNFLUSHED);
+    bool through = !mirrored_mode(x, q) && !lone && !mutant(MUTANT_WRITE_THROUGH_UNFLUSHED);
+    return through || (q->fua && !mutant(MUTANT_FUA_UNFLUSHED));
 }
 
 /* Dirty data in the way: it is brought to the drives first. */
 static bool waits_for_mirror(struct unit *x, struct queued *q)
 {
     struct extent extent = {OVERLAP_WRITE, q->lba, q->blocks};
-    if (!mirror_overlaps(x, q->message.volume, &extent))
+    if (!mirror_overlaps(x, q->message.volume, &extent) || mutant(MUTANT_WRITE_PASSES_MIRROR))
         return false;
     run_block(x, q);
     return true;
@@ -51,7 +55,9 @@ static void answer(struct unit *x, struct queued *q, const struct scsi_plan *pla
     run_outcome(q, plan->status, plan);
     q->task_response = plan->task_response;
     q->transferred = plan->data_length;
-    if (plan->what == SCSI_RESOLVE) {
+    if (mutant(MUTANT_ATTENTION_UNRESOLVED) && plan->what == SCSI_RESOLVE && plan->status == 0x02) {
+        effects_apply_bytes(x, plan->effect, plan->effect_length);
+    } else if (plan->what == SCSI_RESOLVE) {
         run_resolve(x, q, plan->data, plan->data_length, plan->effect, plan->effect_length);
         return;
     }
@@ -80,7 +86,7 @@ static void plan_read(struct unit *x, struct queued *q)
         finish_good(x, q);
         return;
     }
-    if (mirror_overlaps(x, q->message.volume, &extent)) {
+    if (mirror_overlaps(x, q->message.volume, &extent) && !mutant(MUTANT_READ_PASSES_MIRROR)) {
         int covered = mirror_read(x, q->message.volume, &extent, &q->reply);
         if (covered != 1) {
             run_block(x, q); /* until what is dirty there is on the drives */
@@ -98,11 +104,13 @@ static void plan_write(struct unit *x, struct queued *q)
     const struct volume_info *info = scsi_volume(x->scsi, q->message.volume);
     bool room = x->dirty_bytes + q->data.length <= x->config.mirror_bytes &&
                 x->dirty_count < MIRROR_WRITES_MAX;
-    if (q->blocks == 0) {
+    bool adopted = q->ordered_ns < x->epoch_began_ns;
+    if (q->blocks == 0 || (adopted && mutant(MUTANT_ADOPTED_NOT_BEGUN))) {
         finish_good(x, q);
         return;
     }
-    if (!q->fua && mirrored_mode(x, q) && room && q->blocks == q->extent.blocks &&
+    if ((!q->fua || mutant(MUTANT_FUA_MIRRORED)) && mirrored_mode(x, q) && room &&
+        q->blocks == q->extent.blocks &&
         (uint64_t)q->blocks * info->block_bytes == q->data.length) {
         q->mirrored = true;
         finish_good(x, q);
@@ -144,12 +152,17 @@ static void fill_next(struct unit *x, struct queued *q)
 
 static void plan_flush(struct unit *x, struct queued *q)
 {
-    if (!mirror_flushed(x, q->message.volume, q->flush_number)) {
+    if (!mirror_flushed(x, q->message.volume, q->flush_number) &&
+        !mutant(MUTANT_FLUSH_SKIPS_MIRROR)) {
         run_block(x, q);
         return;
     }
     q->lba = 0;
     q->blocks = 0;
+    if (mutant(MUTANT_FLUSH_SKIPS_DRIVES)) {
+        finish_good(x, q);
+        return;
+    }
     run_io(x, q, ARRAY_FLUSH, slice_none());
 }
 
@@ -236,7 +249,8 @@ void plan_drives_done(struct unit *x, struct queued *q)
         run_finish(x, q);
         return;
     }
-    if (write && unit_lone(x) && !q->io.fua && q->io.op != ARRAY_FLUSH) {
+    if (write && unit_lone(x) && !q->io.fua && q->io.op != ARRAY_FLUSH &&
+        !mutant(MUTANT_LONE_UNFLUSHED)) {
         run_io(x, q, ARRAY_FLUSH,
                slice_none()); /* it went lone meanwhile: flushed, then answered */
         return;

@@ -7,7 +7,8 @@
 bool queue_session_ok(const struct unit *x, const struct command_id *id)
 {
     const struct sender_state *s = &x->sender[id->sender];
-    return id->session > s->dead && id->session >= s->session;
+    bool dead = id->session <= s->dead && !mutant(MUTANT_DEAD_SESSION_TAKEN);
+    return !dead && (id->session >= s->session || mutant(MUTANT_OLDER_SESSION_LIVES));
 }
 
 void queue_refuse(struct unit *x, const struct command_id *id, enum refuse_reason reason,
@@ -21,7 +22,7 @@ void queue_refuse(struct unit *x, const struct command_id *id, enum refuse_reaso
             (struct refuse_message){*id, x->config.group, (uint8_t)reason, x->record.epoch};
     }
     for (uint8_t m = 0; m < MODULE_MAX; m++)
-        if (forwarded_by & 1u << m) {
+        if (forwarded_by & 1u << m && !mutant(MUTANT_FORWARD_UNANSWERED)) {
             struct message *out =
                 unit_send(x, MESSAGE_FORWARD_ANSWER, port_unit(m, x->config.group));
             out->forward_answer = (struct forward_answer_message){
@@ -32,7 +33,7 @@ void queue_refuse(struct unit *x, const struct command_id *id, enum refuse_reaso
 static void answer_forward(struct unit *x, const struct command_id *id, uint8_t by, uint8_t answer)
 {
     for (uint8_t m = 0; m < MODULE_MAX; m++)
-        if (by & 1u << m) {
+        if (by & 1u << m && !mutant(MUTANT_FORWARD_UNANSWERED)) {
             struct message *out =
                 unit_send(x, MESSAGE_FORWARD_ANSWER, port_unit(m, x->config.group));
             out->forward_answer =
@@ -43,7 +44,7 @@ static void answer_forward(struct unit *x, const struct command_id *id, uint8_t 
 /* The unit's own epoch only: no copy left over from an earlier reign runs. */
 static bool epoch_ok(const struct unit *x, const struct command_message *m)
 {
-    return m->epoch == x->record.epoch;
+    return m->epoch == x->record.epoch || mutant(MUTANT_EARLIER_EPOCH_TAKEN);
 }
 
 /* A command from before the cut has an outcome that nobody knows: it is never run. */
@@ -63,7 +64,8 @@ static void answer_cut(struct unit *x, const struct command_id *id)
 /* May the primary give orders now? A planned takeover or a stop takes no more. */
 static bool orders_open(const struct unit *x)
 {
-    return unit_primary(x) && x->handing == MODULE_NONE && !x->quiescing;
+    bool handing = x->handing != MODULE_NONE && !mutant(MUTANT_HANDOVER_TAKES_ORDERS);
+    return unit_primary(x) && !handing && (!x->quiescing || mutant(MUTANT_STOP_TAKES_ORDERS));
 }
 
 /* The response was lost: it is given again. An unconfirmed read has no data any more: it runs
@@ -95,6 +97,9 @@ void queue_order(struct unit *x, struct queued *q)
     struct entry entry = {
         .kind = ENTRY_READY, .id = q->message.id, .order = q->order, .withdrawn = q->withdrawn};
     q->gate = stream_append(x, &entry);
+    if (q->message.wants_write ? mutant(MUTANT_WRITE_BEFORE_HANDSHAKE)
+                               : mutant(MUTANT_READ_BEFORE_HANDSHAKE))
+        q->gate = 0;
     trace_detail(x->trace, "queue %d/%llu, order %llu -> ready", q->message.id.sender,
                  (unsigned long long)q->message.id.sequence, (unsigned long long)q->order);
     run_begin(x, q);
@@ -102,7 +107,7 @@ void queue_order(struct unit *x, struct queued *q)
 
 static bool is_stale(const struct unit *x, const struct command_message *m, uint64_t age_ns)
 {
-    return m->kind == COMMAND_SCSI && age_ns > x->limits.stale_ns;
+    return m->kind == COMMAND_SCSI && age_ns > x->limits.stale_ns && !mutant(MUTANT_STALE_TAKEN);
 }
 
 /* Gives an order to what waits, unless it is too old: then the switch proves that the host lives.
@@ -129,6 +134,12 @@ static void consider(struct unit *x, struct queued *q, uint64_t age_ns)
         stream_append(x, &entry);
         sessions_apply(x, &entry);
     }
+    if (q->withdrawn && mutant(MUTANT_WITHDRAWAL_NOT_KEPT)) {
+        run_outcome(q, 0x40, NULL);
+        run_respond(x, q);
+        table_free(x, q);
+        return;
+    }
     q->forwarded_by = 0;
     queue_order(x, q);
     answer_forward(x, &id, by, 0);
@@ -149,12 +160,13 @@ static void receive(struct unit *x, const struct message *message, uint64_t tran
         queue_refuse(x, &m->id, REFUSE_SESSION, forwarded_by);
         return;
     }
-    if (m->id.session == s->session && m->id.sequence <= s->confirmed) {
+    if (m->id.session == s->session && m->id.sequence <= s->confirmed &&
+        !mutant(MUTANT_CONFIRMED_RUNS_AGAIN)) {
         answer_forward(x, &m->id, forwarded_by, 1);
         return;
     }
-    struct queued *q = table_find(x, &m->id);
-    if (!q && m->first_epoch < x->record.cut) {
+    struct queued *q = mutant(MUTANT_QUEUED_TWICE) ? NULL : table_find(x, &m->id);
+    if (!q && m->first_epoch < x->record.cut && !mutant(MUTANT_CUT_IGNORED)) {
         answer_cut(x, &m->id);
         return;
     }
@@ -270,7 +282,7 @@ static void forward(struct unit *x, struct queued *q)
     if (q->withdrawn)
         out->command.kind = COMMAND_WITHDRAW;
     out->command.epoch = x->record.epoch;
-    out->command.age_ns += held_ns;
+    out->command.age_ns += mutant(MUTANT_WAIT_NOT_COUNTED) ? 0 : held_ns;
     out->command.start_age_ns = x->now_ns - q->begun_ns;
     out->command.sent_ns = x->now_ns;
     out->payload = slice_ref(q->data);
@@ -289,11 +301,12 @@ void queue_tick(struct unit *x)
     list_each (&x->waiting, link, next) {
         struct queued *q = list_member(link, struct queued, place_link);
         if (unit_primary(x)) {
-            consider(x, q, q->message.age_ns + (x->now_ns - q->arrived_ns));
+            uint64_t waited_ns = mutant(MUTANT_WAIT_NOT_COUNTED) ? 0 : x->now_ns - q->arrived_ns;
+            consider(x, q, q->message.age_ns + waited_ns);
         } else if (x->state == UNIT_STATE_SECONDARY) {
             uint64_t since = q->forwarded ? q->forwarded_ns : q->arrived_ns;
             uint64_t limit = q->forwarded ? 2 * x->limits.forward_ns : x->limits.forward_ns;
-            if (x->now_ns - since >= limit)
+            if (x->now_ns - since >= limit && !mutant(MUTANT_FORWARD_OFF))
                 forward(x, q);
         }
     }

@@ -81,21 +81,21 @@ void run_block(struct unit *x, struct queued *q)
 static bool is_blocked(struct unit *x, struct queued *q)
 {
     struct volume_state *v = run_volume(x, q);
-    if (v->resolving)
+    if (v->resolving && !mutant(MUTANT_RESOLVING_PASSED))
         return true;
     if (x->barriers > (q->group_barrier ? 1u : 0u) || q->group_barrier)
         list_each (&x->ordered, link, next) {
             const struct queued *other = list_member(link, struct queued, place_link);
             if (other->order >= q->order)
                 break;
-            if (other->group_barrier || q->group_barrier)
+            if ((other->group_barrier || q->group_barrier) && !mutant(MUTANT_BARRIER_IGNORED))
                 return true;
         }
     list_each (&v->commands, link, next) {
         const struct queued *other = list_member(link, struct queued, volume_link);
         if (other == q)
             return false;
-        if (extents_overlap(&other->extent, &q->extent))
+        if (extents_overlap(&other->extent, &q->extent) && !mutant(MUTANT_OVERLAPS_UNORDERED))
             return true;
     }
     return false;
@@ -112,7 +112,7 @@ static void start(struct unit *x, struct queued *q)
     if (q->withdrawn) {
         run_outcome(q, 0x40 /* TASK ABORTED */, NULL);
         run_finish(x, q);
-    } else if (q->resolved) {
+    } else if (q->resolved && !mutant(MUTANT_DECIDED_AGAIN)) {
         go_on_resolved(x, q); /* adopted: what was decided is not decided again */
     } else if (q->message.kind == COMMAND_MANAGE) {
         plan_manage(x, q);
@@ -177,7 +177,9 @@ void run_resolve(struct unit *x, struct queued *q, const uint8_t *data, uint32_t
         .effect_length = effect_length,
     };
     memcpy(entry.sense, q->sense, sizeof entry.sense);
-    q->gate = stream_append(x, &entry);
+    q->gate = mutant(MUTANT_NO_RESOLVED) ? 0 : stream_append(x, &entry);
+    if (mutant(MUTANT_RESOLVED_NOT_HELD))
+        q->gate = 0;
     trace_detail(x->trace, "resolve %llu -> status %02x", (unsigned long long)q->order, q->status);
     run_volume(x, q)->resolving = q;
     wait_for_gate(x, q, RUN_RESOLVING);
@@ -193,7 +195,8 @@ static bool outlives_power(const struct queued *q)
 
 static void store_or_finish(struct unit *x, struct queued *q)
 {
-    if (q->effect_length && outlives_power(q) && !amend_stored(x)) {
+    if (q->effect_length && outlives_power(q) && !amend_stored(x) &&
+        !mutant(MUTANT_STATE_UNSTORED)) {
         q->phase = RUN_STORING;
         list_remove(&q->run_link);
         list_append(&x->answers, &q->run_link);
@@ -292,11 +295,12 @@ void run_finish(struct unit *x, struct queued *q)
     }
     bool mirrored = q->mirrored;
     q->mirrored = false;
+    q->sense_length = scsi_sense_form(x->scsi, q->message.volume, q->sense, q->sense_length);
     struct entry entry = {.kind = ENTRY_DONE,
                           .id = q->message.id,
                           .order = q->order,
                           .withdrawn = q->withdrawn,
-                          .dirty = mirrored,
+                          .dirty = mirrored && !mutant(MUTANT_DONE_BEFORE_SAFE),
                           .confirmed = q->confirmed,
                           .status = q->status,
                           .task_response = q->task_response,
@@ -304,6 +308,8 @@ void run_finish(struct unit *x, struct queued *q)
                           .transferred = q->transferred};
     memcpy(entry.sense, q->sense, sizeof entry.sense);
     stream_append(x, &entry);
+    if (q->message.kind == COMMAND_MANAGE && q->effect_length)
+        array_carry_end(x->array, queued_effect(q), q->effect_length, (uint64_t)(q - x->table));
     uint16_t volume = q->message.volume;
     run_release_barrier(x, q);
     list_remove(&q->run_link);
@@ -316,6 +322,7 @@ void run_finish(struct unit *x, struct queued *q)
         slice_drop(&q->data);
     x->progress++;
     counters(x, q);
+    scsi_done(x->scsi, &q->message, q->status, q->sense, q->sense_length);
     trace_detail(x->trace, "done %llu: status %02x%s", (unsigned long long)q->order, q->status,
                  mirrored ? ", in the mirror" : "");
     run_respond(x, q);
@@ -350,7 +357,7 @@ static void fill_response(const struct unit *x, const struct queued *q, struct m
 bool run_data_lost(const struct unit *x, const struct queued *q)
 {
     if (q->status != 0 || q->transferred == 0 || q->withdrawn || q->resolved || q->dirty ||
-        q->reply.buffer)
+        q->reply.buffer || mutant(MUTANT_READ_DATA_FORGOTTEN))
         return false;
     struct extent extent;
     if (!q->has_body)
@@ -372,7 +379,7 @@ void run_respond(struct unit *x, struct queued *q)
         return;
     }
     for (uint8_t m = 0; m < MODULE_MAX; m++)
-        if (x->follower[m].active && x->peer[m].linked &&
+        if (!mutant(MUTANT_RELAY_OFF) && x->follower[m].active && x->peer[m].linked &&
             x->peer[m].signal.heard_senders & 1u << s) {
             fill_response(x, q, unit_send(x, MESSAGE_RELAY, port_unit(m, x->config.group)));
             trace_detail(x->trace, "answer of %llu goes through %s", (unsigned long long)q->order,

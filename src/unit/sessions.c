@@ -14,6 +14,13 @@ void sessions_heard(struct unit *x, int sender, uint64_t session)
         s->heard_session = session;
 }
 
+/* What the group knows of it. Also what this unit alone declared dead in a reign that nobody took
+ * over: else it would not end what the others end when the next session begins. */
+void sessions_forget(struct sender_state *s)
+{
+    s->session = s->dead = s->confirmed = s->confirm_wanted = 0;
+}
+
 /* Outcomes of a session that is over serve nobody. */
 static void forget_outcomes(struct unit *x, uint8_t sender, uint64_t session, uint64_t sequence)
 {
@@ -57,7 +64,8 @@ static void kill_sessions(struct unit *x, uint8_t sender, uint64_t dead)
     if (dead <= s->dead)
         return;
     s->dead = dead;
-    table_drop_waiting(x, sender, dead);
+    if (!mutant(MUTANT_DEAD_WAITING_KEPT))
+        table_drop_waiting(x, sender, dead);
     list_each (&x->ordered, link, next) {
         struct queued *q = list_member(link, struct queued, place_link);
         if (q->message.id.sender == sender && q->message.id.session <= dead)
@@ -76,7 +84,7 @@ void sessions_apply(struct unit *x, const struct entry *entry)
     case ENTRY_SESSION:
         if (entry->session <= s->session)
             return;
-        if (s->session)
+        if (s->session && !mutant(MUTANT_OLDER_SESSION_LIVES))
             kill_sessions(x, sender, entry->session - 1);
         s->session = entry->session;
         s->confirmed = entry->sequence;
@@ -137,7 +145,7 @@ void sessions_view(struct unit *x, int sender)
     out->view.primary = x->record.primary.module;
     for (int i = 0; i < x->record.in_sync.count; i++)
         out->view.in_sync |= (uint8_t)(1u << x->record.in_sync.at[i].module);
-    out->view.dead_session = s->dead;
+    out->view.dead_session = mutant(MUTANT_DEAD_SESSION_TAKEN) ? 0 : s->dead;
 }
 
 static void send_directory(struct unit *x, int sender)
@@ -187,7 +195,8 @@ static void declare_dead(struct unit *x, int sender)
                (unsigned long long)s->session);
     struct entry entry = {.kind = ENTRY_DEAD, .session = s->session};
     entry.id.sender = (uint8_t)sender;
-    stream_append(x, &entry);
+    if (!mutant(MUTANT_DEAD_SESSION_NOT_TOLD))
+        stream_append(x, &entry);
     sessions_apply(x, &entry);
 }
 

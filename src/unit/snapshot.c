@@ -58,11 +58,11 @@ static void write_sessions(struct writer *w)
         struct entry entry = {.session = from->session, .sequence = from->confirmed};
         entry.id.sender = s;
         entry.kind = ENTRY_SESSION;
-        if (from->session)
+        if (from->session && !mutant(MUTANT_JOIN_WITHOUT_CONFIRMED))
             write_entry(w, &entry);
         entry.kind = ENTRY_DEAD;
         entry.session = from->dead;
-        if (from->dead)
+        if (from->dead && !mutant(MUTANT_JOIN_WITHOUT_DEAD))
             write_entry(w, &entry);
     }
 }
@@ -96,22 +96,26 @@ static void write_commands(struct writer *w)
 {
     struct unit *x = w->x;
     list_each (&x->dirty, link, next) {
+        if (mutant(MUTANT_JOIN_WITHOUT_DIRTY))
+            break;
         struct entry entry = entry_of(list_member(link, struct queued, dirty_link), ENTRY_DONE);
         write_entry(w, &entry);
     }
     for (int b = 0; b < TABLE_BUCKETS && x->done_count; b++)
         list_each (&x->buckets[b], link, next) {
             const struct queued *q = list_member(link, struct queued, hash);
-            if (q->place != PLACE_DONE || q->dirty)
+            if (q->place != PLACE_DONE || q->dirty || mutant(MUTANT_JOIN_WITHOUT_OUTCOMES))
                 continue;
             struct entry entry = entry_of(q, ENTRY_DONE);
             write_entry(w, &entry);
         }
     list_each (&x->ordered, link, next) {
+        if (mutant(MUTANT_JOIN_WITHOUT_UNFINISHED))
+            break;
         const struct queued *q = list_member(link, struct queued, place_link);
         struct entry entry = entry_of(q, ENTRY_READY);
         write_entry(w, &entry);
-        if (q->resolved) {
+        if (q->resolved && !mutant(MUTANT_JOIN_WITHOUT_RESOLVED)) {
             entry = entry_of(q, ENTRY_RESOLVED);
             write_entry(w, &entry);
         }
@@ -209,7 +213,7 @@ static void forget_before(struct unit *x)
             slice_drop(&q->reply);
         }
     for (int s = 0; s < SENDER_MAX; s++)
-        x->sender[s].session = x->sender[s].confirmed = x->sender[s].confirm_wanted = 0;
+        sessions_forget(&x->sender[s]);
 }
 
 static void drop_unmarked(struct unit *x)
@@ -260,14 +264,16 @@ bool snapshot_part(struct unit *x, const struct message *message)
         snapshot_drop(x);
         return false;
     }
-    forget_before(x);
+    if (!mutant(MUTANT_SNAPSHOT_MERGED))
+        forget_before(x);
     if (!state_load(x, x->scratch, state_length)) {
         trace_error(x->trace, "a snapshot of a version that this release does not know");
         unit_go_out(x, "it can not take the state");
         return false;
     }
     apply_parts(x);
-    drop_unmarked(x);
+    if (!mutant(MUTANT_SNAPSHOT_MERGED))
+        drop_unmarked(x);
     list_each (&x->missing, link, next)
         list_member(link, struct queued, run_link)->gate = x->applied;
     snapshot_drop(x);

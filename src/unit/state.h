@@ -262,6 +262,7 @@ struct unit {
     uint32_t open_count;
     uint64_t index;       /* of the last entry appended */
     uint64_t reign_epoch; /* the epoch in which this reign began */
+    uint64_t told_index;  /* of the last entry that told the members who they are */
     struct buffer_pool *stream_buffers;
     uint64_t next_order;
     struct list handshakes; /* by gate */
@@ -290,13 +291,16 @@ struct unit {
     uint32_t undrained[LOOP_MAX];
     uint64_t suspect_ns;
     const char *cause;
+    const char *leaving;    /* JOINING: why it goes out, unless the record names it */
+    uint64_t loss_accepted; /* generation of the record whose `dirty` a person has given up */
 
     /* lone primary */
     uint64_t lease_until_ns, lease_asked_ns;
     uint64_t state_version, stored_version; /* of the replicated state: now, and on the drives */
     bool storing;
     uint64_t store_cookie, stores;
-    uint64_t dirty_order; /* `dirty` may be cleared when orders up to it are finished and clean */
+    uint64_t dirty_order;   /* `dirty` may be cleared when orders up to it are finished and clean */
+    uint64_t adopted_order; /* up to it: of earlier reigns */
     bool dirty_clear_wanted;
 
     /* drives whose state in the record has to change */
@@ -367,6 +371,7 @@ void queue_refuse(struct unit *x, const struct command_id *id, enum refuse_reaso
 bool queue_session_ok(const struct unit *x, const struct command_id *id);
 
 /* ---- sessions.c: senders and their sessions ---- */
+void sessions_forget(struct sender_state *s);
 void sessions_heard(struct unit *x, int sender, uint64_t session);
 void sessions_apply(struct unit *x, const struct entry *entry);
 void sessions_tick(struct unit *x);
@@ -455,6 +460,7 @@ void mirror_clear(struct unit *x);
 
 /* ---- control.c: the record ---- */
 void control_read(struct unit *x); /* soon: at once, or after what is under way */
+void control_leave(struct unit *x, const char *why);
 bool control_idle(const struct unit *x);
 void control_swap(struct unit *x, enum swap_kind kind, const struct record *record);
 void control_event(struct unit *x, const struct event *event);
@@ -493,6 +499,7 @@ void claim_tick(struct unit *x);
 void claim_swap(struct unit *x, enum claim_kind kind);
 void claim_out(struct unit *x); /* an out unit looks whether it may claim */
 void claim_deposed(struct unit *x);
+void claim_requested(struct unit *x, uint64_t tag, const char *text);
 uint64_t claim_patience_ns(const struct unit *x); /* how long a claim may stand unserved */
 void takeover_begin(struct unit *x);              /* our claim stands, or control was given to us */
 void takeover_tick(struct unit *x);

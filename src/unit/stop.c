@@ -36,7 +36,7 @@ static void swap_clean(struct unit *x)
 
 static void quiesce(struct unit *x)
 {
-    if (x->flushed) { /* and the maps are empty */
+    if (x->flushed || mutant(MUTANT_CLEAN_UNFLUSHED)) { /* and the maps are empty */
         if (control_idle(x) && !x->stopped)
             swap_clean(x);
         return;

@@ -43,7 +43,7 @@ void follower_begin(struct unit *x, struct member member, bool joining)
     x->follower[member.module] = (struct follower){
         .active = true,
         .joining = joining,
-        .counts = true,
+        .counts = !joining || !mutant(MUTANT_JOIN_DEPENDS_LATE),
         .need_snapshot = true,
         .member = member,
         .behind_since_ns = x->now_ns,
@@ -181,7 +181,7 @@ static void trim(struct unit *x)
         const struct follower *f = &x->follower[m];
         if (f->active && !f->need_snapshot) {
             uint64_t has = f->applied > f->snapshot_index ? f->applied : f->snapshot_index;
-            if (has < everybody)
+            if (has < everybody && !mutant(MUTANT_STREAM_TRIMMED_EARLY))
                 everybody = has;
         }
     }
@@ -206,9 +206,13 @@ void stream_flush(struct unit *x)
 int64_t stream_complete(const struct unit *x)
 {
     uint64_t complete = x->index;
+    if (mutant(MUTANT_NO_HANDSHAKE))
+        return (int64_t)complete;
     for (int m = 0; m < MODULE_MAX; m++) {
         const struct follower *f = &x->follower[m];
         if (!f->active || !f->counts)
+            continue;
+        if (!f->synced && mutant(MUTANT_SURVIVORS_NOT_AWAITED))
             continue;
         if (!f->synced)
             return -1;
@@ -224,9 +228,12 @@ void stream_held(struct unit *x, const struct message *message)
     if (m->member.module >= MODULE_MAX)
         return;
     struct follower *f = &x->follower[m->member.module];
-    if (!f->active || !member_same(f->member, m->member) || m->epoch < x->reign_epoch)
+    bool other = !member_same(f->member, m->member) && !mutant(MUTANT_HELD_OF_EARLIER_LIFE);
+    bool old = m->epoch < x->reign_epoch && !mutant(MUTANT_HELD_OF_EARLIER_REIGN);
+    if (!f->active || other || old)
         return;
-    if (x->drop_wanted & 1u << m->member.module) /* what the swap says of `dirty` must stay true */
+    if (x->drop_wanted & 1u << m->member.module &&
+        !mutant(MUTANT_HELD_WHILE_DROPPED)) /* what the swap says of `dirty` must stay true */
         return;
     if (f->resume) {
         f->resume = false;
@@ -273,7 +280,7 @@ void stream_tick(struct unit *x)
         uint64_t since = f->behind_since_ns > x->epoch_began_ns || f->joining ? f->behind_since_ns
                                                                               : x->epoch_began_ns;
         uint64_t limit = f->synced ? x->limits.ready_ns : 10 * x->limits.ready_ns;
-        if (x->now_ns - since > limit)
+        if (x->now_ns - since > limit && !mutant(MUTANT_READY_LIMIT_OFF))
             amend_drop(x, m, "ready");
     }
 }

@@ -6,7 +6,7 @@
 
 bool suspect_allowed(const struct unit *x)
 {
-    return x->now_ns >= x->listen_until_ns;
+    return x->now_ns >= x->listen_until_ns || mutant(MUTANT_LATE_UNIT_SUSPECTS);
 }
 
 static uint64_t silent_at(const struct unit *x, uint8_t module)
@@ -18,7 +18,7 @@ static uint64_t silent_at(const struct unit *x, uint8_t module)
 
 static bool silent(const struct unit *x, uint8_t module)
 {
-    return x->now_ns >= silent_at(x, module);
+    return x->now_ns >= silent_at(x, module) && !mutant(MUTANT_AVAILABILITY_LIMIT_OFF);
 }
 
 uint64_t suspect_wake_ns(const struct unit *x)
@@ -58,10 +58,11 @@ void suspect_primary(struct unit *x, const char *cause)
 void suspect_link_gone(struct unit *x, uint8_t module)
 {
     bool is_primary = x->record.primary.module == module;
-    if (x->state == UNIT_STATE_SECONDARY && is_primary)
+    bool joins = x->state == UNIT_STATE_JOINING && mutant(MUTANT_CLAIM_WHILE_JOINING);
+    if ((x->state == UNIT_STATE_SECONDARY || joins) && is_primary)
         suspect_primary(x, "link_reset");
     else if (x->state == UNIT_STATE_JOINING && is_primary)
-        unit_go_out(x, "the primary died while it was joining");
+        control_leave(x, "the primary died while it was joining");
     else if (unit_primary(x))
         amend_drop(x, module, "link_reset");
 }
@@ -76,6 +77,14 @@ static bool unserved(const struct unit *x)
     return x->now_ns - x->record_seen_ns > claim_patience_ns(x);
 }
 
+/* Its module may speak again as one that was started anew and leads nothing. */
+static bool still_leads(const struct unit *x, uint8_t primary)
+{
+    const struct peer *p = &x->peer[primary];
+    return p->signal.state == UNIT_STATE_PRIMARY &&
+           member_same(p->signal.member, x->record.primary);
+}
+
 void suspect_tick(struct unit *x)
 {
     if (!suspect_allowed(x))
@@ -85,14 +94,17 @@ void suspect_tick(struct unit *x)
         for (uint8_t m = 0; m < MODULE_MAX; m++)
             if (x->follower[m].active && silent(x, m))
                 amend_drop(x, m, "availability");
-            else if (x->follower[m].active && has_stopped(x, m))
+            else if (x->follower[m].active && has_stopped(x, m) &&
+                     !mutant(MUTANT_STOPPED_MEMBER_KEPT))
                 amend_drop(x, m, "stopped");
     } else if (x->state == UNIT_STATE_SECONDARY) {
         if (primary < MODULE_MAX && silent(x, primary))
             suspect_primary(x, "availability");
-        else if (primary < MODULE_MAX && unserved(x))
+        else if (primary < MODULE_MAX && unserved(x) && !mutant(MUTANT_UNSERVED_CLAIM_STANDS))
             suspect_primary(x, "unserved");
     } else if (x->state == UNIT_STATE_JOINING && primary < MODULE_MAX && silent(x, primary)) {
-        unit_go_out(x, "the primary fell silent while it was joining");
+        control_leave(x, "the primary fell silent while it was joining");
+    } else if (x->state == UNIT_STATE_JOINING && primary < MODULE_MAX && !still_leads(x, primary)) {
+        control_leave(x, "the primary that it was joining leads no more");
     }
 }

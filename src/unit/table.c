@@ -113,8 +113,8 @@ void table_free(struct unit *x, struct queued *q)
 void table_maybe_free(struct unit *x, struct queued *q)
 {
     bool awaits_body = list_linked(&q->run_link); /* dirty data on its way to a member */
-    if (q->place == PLACE_DONE && q->confirmed && !q->dirty && !awaits_body &&
-        (q->phase == RUN_IDLE || q->phase == RUN_FINISHED))
+    if (q->place == PLACE_DONE && (q->confirmed || mutant(MUTANT_OUTCOME_FORGOTTEN)) && !q->dirty &&
+        !awaits_body && (q->phase == RUN_IDLE || q->phase == RUN_FINISHED))
         table_free(x, q);
 }
 
@@ -137,6 +137,8 @@ void table_drop_waiting(struct unit *x, uint8_t sender, uint64_t session)
 
 void table_drop_orderless(struct unit *x)
 {
+    if (mutant(MUTANT_ORDERLESS_ADOPTED))
+        return;
     list_each (&x->waiting, link, next)
         table_free(x, list_member(link, struct queued, place_link));
 }

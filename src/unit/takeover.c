@@ -5,7 +5,10 @@
  *     clears `previous` has succeeded
  * K2  what has an order is adopted in that order; what has none is dropped (living switches send it
  *     again, one of a dead switch must not come to life)
- * K3  every write that is unfinished or unclean is begun anew, whole: no half-done one stays
+ * K3  every write that is unfinished or unclean is begun anew, whole: no half-done one stays. Until
+ *     then no region that the write-intent maps name is forgotten
+ * K4  no write that is newer than an unfinished change of volumes goes where that still has to
+ *     write zeroes
  */
 #include "unit/state.h"
 
@@ -104,7 +107,9 @@ void takeover_loaded(struct unit *x, bool failed)
         return;
     uint32_t length = 0;
     uint64_t generation = 0;
-    const uint8_t *bytes = failed ? NULL : array_loaded_state(x->array, &length, &generation);
+    const uint8_t *bytes = failed || mutant(MUTANT_STATE_NOT_LOADED)
+                               ? NULL
+                               : array_loaded_state(x->array, &length, &generation);
     if (bytes && length <= STATE_BYTES_MAX) {
         memcpy(x->scratch, bytes, length);
         if (!state_load(x, x->scratch, length)) {
@@ -116,7 +121,8 @@ void takeover_loaded(struct unit *x, bool failed)
                    (unsigned long long)generation);
         if (x->claim == CLAIM_COLD)
             scsi_forget_volatile(x->scsi);
-        scsi_power_on(x->scsi);
+        if (!mutant(MUTANT_COLD_WITHOUT_ATTENTION))
+            scsi_power_on(x->scsi);
         if (x->claim == CLAIM_COLD && x->in_doubt)
             actions_notice(x->actions, "cold_start group=%d volatile_cache=lost",
                            x->config.group + 1);
@@ -147,6 +153,10 @@ static void clear_begin(struct unit *x)
             follower_begin(x, x->record.in_sync.at[i], false);
     unit_become(x, UNIT_STATE_CLEARING);
     control_swap(x, SWAP_CLEAR, &next);
+    if (mutant(MUTANT_ANSWER_BEFORE_CLEARED)) {
+        memset(&x->record.previous, 0, sizeof x->record.previous);
+        takeover_serve(x);
+    }
 }
 
 static uint32_t drop_bodiless(struct unit *x)
@@ -168,6 +178,8 @@ static uint32_t drop_bodiless(struct unit *x)
 static void serve(struct unit *x)
 {
     uint32_t orderless = x->waiting_count;
+    if (mutant(MUTANT_UNCLEAN_NOT_REWRITTEN))
+        mirror_clear(x);
     table_drop_orderless(x);
     uint32_t bodiless = drop_bodiless(x);
     takeover_phase(x, "adopt");
@@ -178,14 +190,17 @@ static void serve(struct unit *x)
     x->in_sync_since_ns = x->epoch_began_ns = x->now_ns;
     if (x->next_order == 0)
         x->next_order = 1;
+    x->adopted_order = x->next_order - 1;
     struct entry entry = {.kind = ENTRY_EPOCH};
     entry.record = x->record;
-    stream_append(x, &entry);
+    x->told_index = stream_append(x, &entry);
     list_each (&x->ordered, link, next) {
         struct queued *q = list_member(link, struct queued, place_link);
         if (q->resolved)
             effects_apply(x, q);
-        q->gate = x->index;
+        if (q->resolved && q->message.kind == COMMAND_MANAGE && !mutant(MUTANT_CHANGE_NOT_AWAITED))
+            array_carry_soon(x->array, queued_effect(q), q->effect_length); /* K4 */
+        q->gate = mutant(MUTANT_ADOPTED_BEFORE_HANDSHAKE) ? 0 : x->index;
         run_begin(x, q);
     }
     for (int s = 0; s < SENDER_MAX; s++)
@@ -209,6 +224,16 @@ void takeover_serve(struct unit *x)
     takeover_tick(x);
 }
 
+/* K3: is everything that was adopted on the drives? Both lists are in the order of orders. */
+static void settle(struct unit *x)
+{
+    const struct queued *ordered = list_first(&x->ordered, struct queued, place_link);
+    const struct queued *dirty = list_first(&x->dirty, struct queued, dirty_link);
+    if ((!ordered || ordered->order > x->adopted_order) &&
+        (!dirty || dirty->order > x->adopted_order))
+        array_settled(x->array);
+}
+
 void takeover_tick(struct unit *x)
 {
     if (x->state == UNIT_STATE_FENCING && loops_fenced(x))
@@ -226,4 +251,6 @@ void takeover_tick(struct unit *x)
     }
     if (x->state == UNIT_STATE_CLEARING && x->cleared && x->began)
         serve(x);
+    if (unit_primary(x))
+        settle(x);
 }

@@ -101,6 +101,8 @@ void unit_free(struct unit *x)
     if (x->batch)
         stream_end(x);
     snapshot_drop(x);
+    for (int l = 0; l < LOOP_MAX; l++)
+        slice_drop(&x->loop[l].inventory);
     if (x->stream_buffers)
         buffer_pool_free(x->stream_buffers);
     if (x->array)
@@ -194,19 +196,20 @@ void unit_go_out(struct unit *x, const char *why)
     trace_info(x->trace, "out: %s", why);
     if (x->state != UNIT_STATE_READING) {
         unit_become(x, UNIT_STATE_OUT);
-        x->self.incarnation++;
+        x->self.incarnation += mutant(MUTANT_OUT_KEEPS_INCARNATION) ? 0 : 1;
         live(x);
         loops_login_again(x);
     } else {
         unit_become(x, UNIT_STATE_OUT);
     }
-    table_clear(x);
+    if (!mutant(MUTANT_OUT_KEEPS_QUEUE))
+        table_clear(x);
     snapshot_drop(x);
     scsi_server_clear(x->scsi);
     array_clear(x->array);
     memset(x->directory, 0, sizeof *x->directory);
     for (int s = 0; s < SENDER_MAX; s++)
-        x->sender[s].session = x->sender[s].confirmed = x->sender[s].confirm_wanted = 0;
+        sessions_forget(&x->sender[s]);
     x->stream_synced = false;
     x->applied = x->held = 0;
     x->storing = false;
@@ -235,7 +238,7 @@ static void link_event(struct unit *x, port_id port, bool up, bool gone)
         if (up)
             x->peer[i].heard_ns = x->now_ns;
         stream_link(x, (uint8_t)i, up);
-        if (gone)
+        if (gone && !mutant(MUTANT_LINK_RESET_IGNORED))
             suspect_link_gone(x, (uint8_t)i);
         break;
     case PORT_KIND_LOOP:
@@ -339,7 +342,7 @@ void unit_step(struct unit *x, const struct event *event, struct actions *action
     x->now_ns = event->now_ns;
     x->trace->now_ns = event->now_ns;
     if (x->wake_asked_ns && x->now_ns > x->wake_asked_ns + x->limits.availability_ns / 2 &&
-        x->now_ns >= x->listen_until_ns) {
+        (x->now_ns >= x->listen_until_ns || mutant(MUTANT_LATENESS_BEGINS_ANEW))) {
         trace_info(x->trace, "late by %llu ms: listens before it suspects anybody",
                    (unsigned long long)((x->now_ns - x->wake_asked_ns) / 1000000));
         x->listen_until_ns = x->now_ns + x->limits.availability_ns;
@@ -368,7 +371,9 @@ void unit_step(struct unit *x, const struct event *event, struct actions *action
     case EVENT_STREAM_DATA:
     case EVENT_STREAM_SENT:
     case EVENT_STREAM_CLOSED:
+        break;
     case EVENT_REQUEST:
+        claim_requested(x, event->request.tag, event->request.text);
         break;
     }
     pump(x, event->kind == EVENT_TIME);
@@ -405,14 +410,19 @@ void unit_check(const struct unit *x)
     array_check(x->array);
 }
 
-void unit_describe(const struct unit *x, struct unit_status *out)
+void unit_standing(const struct unit *x, struct unit_status *out)
 {
-    *out = x->counters;
     out->module = x->config.module;
     out->group = x->config.group;
     out->state = x->state;
     out->incarnation = x->self.incarnation;
     out->epoch = x->record.epoch;
+}
+
+void unit_describe(const struct unit *x, struct unit_status *out)
+{
+    *out = x->counters;
+    unit_standing(x, out);
     out->record = x->record;
     out->queue = x->waiting_count + x->ordered_count;
     out->outcomes = x->done_count;
@@ -437,4 +447,9 @@ const struct array *unit_array(const struct unit *x)
 const struct directory *unit_directory(const struct unit *x)
 {
     return x->directory;
+}
+
+const struct scsi_server *unit_scsi(const struct unit *x)
+{
+    return x->scsi;
 }

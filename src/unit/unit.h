@@ -63,7 +63,10 @@ struct unit_status {
     struct array_status array;
 };
 void unit_describe(const struct unit *x, struct unit_status *out);
+/* Of that only who, state and epoch: cheap enough for every step. */
+void unit_standing(const struct unit *x, struct unit_status *out);
 const struct array *unit_array(const struct unit *x);
 const struct directory *unit_directory(const struct unit *x);
+const struct scsi_server *unit_scsi(const struct unit *x);
 
 #endif

@@ -164,8 +164,7 @@ void story_claim_14_25_ports_disabled(struct story *s)
                     "B1 > adopt *\n"
                     "B1 > done *: status 00*\n");
     for (int l = 0; l < 2; l++) {
-        struct loopswitch_bank_status bank;
-        loopswitch_bank(kinds_loopswitch(world_part(s->world, l ? "L2" : "L1")), 0, &bank);
+        struct loopswitch_bank_status bank = story_bank(s, l ? "L2" : "L1", 0);
         story_assert(s, bank.epoch == story_record(s, 0)->epoch);
         story_assert(s, bank.allowed.count == 1 && bank.allowed.at[0].module == 1);
     }

@@ -6,21 +6,84 @@
  */
 void story_drop_with_dirty_data_and_then_death(struct story *s)
 {
-    disk_hang(s->world, 0, true);
-    disk_hang(s->world, 32, true);
+    story_hang_drive(s, 0, true);
+    story_hang_drive(s, 32, true);
     struct op *w = story_write(s, 0, 64, 8, 0); /* in both mirrors, on no drive */
     story_pause(s, "B");
     story_until(s, story_said(s, "A1 > epoch *: goes on without B1"), MS(500));
     story_assert(s, story_record(s, 0)->dirty.module == 0);
     story_crash(s, "A");
-    disk_hang(s->world, 0, false);
-    disk_hang(s->world, 32, false);
+    story_hang_drive(s, 0, false);
+    story_hang_drive(s, 32, false);
     story_resume(s, "B");
     story_restart(s, "A");
     struct op *r = story_send_read(s, 0, 64, 8, 1);
     story_never(s, story_primary(s, "B1") || story_primary(s, "A1"), MS(6000));
+    story_expect(
+        s, "-- register g1: * primary A in_sync 1 dirty\n"
+           "A1 > lone: answers when writes are on the drives, dirty\n"
+           "A x crash\n"
+           "?1 > everybody that served g1 is dead, and A1 alone held acknowledged writes: *\n");
     story_assert(s, r->state == OP_STATE_WAITING && w->status == 0);
     story_good(s, story_send_write(s, 1, 0, 8, 1), MS(5000)); /* the other group is not concerned */
+    story_leave(s);
+}
+
+/* A lone primary with data that no drive has takes a member in and dies, before the member hears of
+ * it: it is one all the same, and has the data. */
+void story_taken_in_by_the_last_act(struct story *s)
+{
+    disk_hang(s->world, 0, true);
+    disk_hang(s->world, 32, true);
+    struct op *w = story_write(s, 0, 64, 8, 0);
+    story_pause(s, "B");
+    story_until(s, story_record(s, 0)->dirty.module == 0, MS(500));
+    story_resume(s, "B");
+    story_until(s, story_record(s, 0)->in_sync.count == 2, MS(2000));
+    story_assert(s, story_record(s, 0)->dirty.module == 0); /* not before B has confirmed it */
+    story_mark(s);
+    story_crash(s, "A");
+    disk_hang(s->world, 0, false);
+    disk_hang(s->world, 32, false);
+    story_until(s, story_primary(s, "B1"), MS(2000));
+    story_expect(s, "B1 > joining -> secondary*\n"
+                    "B1 > suspects A1: *\n"
+                    "B1 > adopt * -> serve\n");
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+}
+
+/* The same as the first; then a person decides that the group goes on without what is lost. Not
+ * before. */
+void story_a_person_gives_up_what_is_lost(struct story *s)
+{
+    story_hang_drive(s, 0, true);
+    story_hang_drive(s, 32, true);
+    story_write(s, 0, 64, 8, 0);
+    story_request(s, "B1", "accept-loss"); /* refused: nothing is to be decided */
+    story_pause(s, "B");
+    story_until(s, story_record(s, 0)->dirty.module == 0, MS(500));
+    story_resume(s, "B");
+    story_until(s, story_state(s, "B1") == UNIT_STATE_OUT, MS(500));
+    story_pause(s, "A");
+    story_request(s, "B1", "accept-loss"); /* refused: its lease has not run out */
+    story_never(s, story_primary(s, "B1"), MS(3000));
+    story_resume(s, "A");
+    story_crash(s, "A");
+    story_hang_drive(s, 0, false);
+    story_hang_drive(s, 32, false);
+    story_restart(s, "A");
+    story_never(s, story_primary(s, "B1") || story_primary(s, "A1"), MS(3000));
+    story_mark(s);
+    story_request(s, "B1", "accept-loss");
+    story_until(s, story_primary(s, "B1"), MS(5000));
+    story_expect(s, "B1 > a person gives up what A1 alone held\n"
+                    "B1 > claims epoch *\n"
+                    "B1 * loss_accepted group=1 unit=B1 of=A1\n"
+                    "B1 > adopt * -> serve\n");
+    story_assert(s, story_record(s, 0)->dirty.module == MODULE_NONE);
+    story_settle_attentions(s);
+    struct op *w = story_write(s, 0, 64, 8, 1);
+    story_assert(s, story_stamp(s, 0, 64, 0) == w->stamp);
     story_leave(s);
 }
 
@@ -34,6 +97,13 @@ void story_lone_primary_dies_clean(struct story *s)
     story_crash(s, "A");
     story_restart(s, "B");
     story_until(s, story_primary(s, "B1"), MS(10000));
+    story_expect(s, "-- register g1: * primary A in_sync 1 dirty\n"
+                    "A1 > lone: answers when writes are on the drives, dirty\n"
+                    "-- register g1: * primary A in_sync 1\n"
+                    "A x crash\n"
+                    "B1 > claims epoch *: lone_gone\n"
+                    "B1 > state read from the drives, generation *\n"
+                    "B1 > adopt 0 commands, 0 dirty, * -> serve\n");
     story_settle_attentions(s);
     story_assert(s, story_stamp(s, 0, 64, 1) == w1->stamp);
     story_assert(s, story_stamp(s, 0, 72, 1) == w2->stamp);
@@ -56,6 +126,11 @@ void story_switch_cut_off_during_a_lone_claim(struct story *s)
     story_crash(s, "A");
     story_restart(s, "B");
     story_until(s, story_primary(s, "B1"), MS(10000));
+    story_expect(s, "A1 > done *: status 00*\n"
+                    "A x crash\n"
+                    "B1 > claims epoch *: lone_gone\n"
+                    "B1 > state read from the drives, generation *\n"
+                    "B1 > adopt 0 commands, 0 dirty, * -> serve\n");
     story_assert(s, story_record(s, 0)->cut > 0);
     story_rejoin(s, "IS1");
     story_answered(s, w, MS(5000));
@@ -106,6 +181,9 @@ void story_unit_joins_while_a_write_is_half_done(struct story *s)
         story_run(s, MS(30));
     }
     story_until(s, story_in_sync(s, "B1"), MS(10000));
+    story_expect(s, "A1 > B1 comes back\n"
+                    "A1 > state to B1: * parts, * ordered, * dirty\n"
+                    "-- register g1: * primary A in_sync 2\n");
     story_crash(s, "A");
     disk_slow(s->world, 0, 0);
     disk_slow(s->world, 32, 0);
@@ -140,9 +218,14 @@ void story_lone_primary_without_its_lease(struct story *s)
     struct op *w = story_send_write(s, 0, 72, 8, 0);
     struct op *r = story_send_read(s, 0, 64, 8, 1);
     story_never(s, w->state != OP_STATE_WAITING || r->state != OP_STATE_WAITING, MS(1000));
+    story_assert(s, !story_said(s, "A1 > done 13*"));
+    story_mark(s);
     story_reach_register(s, "A", CELL_REACHED);
     story_good(s, w, MS(2000));
     story_good(s, r, MS(2000));
+    story_expect(s, "-- register g1: * primary A in_sync 1*\n" /* the lease, then the answers */
+                    "A1 > done *: status 00*\n"
+                    "A1 > done *: status 00*\n");
 }
 
 /* Power fails for everybody. What was flushed, or written through, is there afterwards. */
@@ -153,7 +236,7 @@ void story_cold_start_after_a_power_cut(struct story *s)
         w[i] = story_write(s, i % 2, (uint64_t)i * 8, 8, i / 4);
     struct op *torn = story_send_write(s, 0, 200, 64, 0);
     story_run(s, (s->seed * 53) % 400 * 1000);
-    world_power_cut(s->world);
+    story_power_cut(s);
     story_assert(s, torn->blocks == 64);
     story_run(s, MS(100));
     site_start(s->site);
@@ -170,7 +253,7 @@ void story_cold_start_of_a_volatile_cache(struct story *s)
     story_flush(s, 0, 0);
     uint64_t flushed_ns = world_now(s->world);
     story_write(s, 0, 64, 8, 0);
-    world_power_cut(s->world);
+    story_power_cut(s);
     oracle_forget_since(s->site->oracle, flushed_ns);
     site_start(s->site);
     story_until(s, site_primary(s->site, 0) >= 0, MS(20000));
@@ -196,7 +279,7 @@ void story_stop_in_order_and_start_again(struct story *s)
     for (int l = 0; l < 2; l++)
         world_stop(s->world, s->site->loop[l]);
     story_run(s, MS(100));
-    world_power_cut(s->world);
+    story_power_cut(s);
     story_mark(s);
     site_start(s->site);
     story_until(s, site_primary(s->site, 0) >= 0 && site_primary(s->site, 1) >= 0, MS(10000));

@@ -9,52 +9,10 @@
 
 #include <cmocka.h>
 
+#include "sim/mutants.h"
 #include "tests/story/stories.h"
 
 enum { DEFAULT_SEEDS = 2, STORIES_MAX = 200 };
-
-void plain(struct site_options *o)
-{
-    (void)o;
-}
-
-void three_modules(struct site_options *o)
-{
-    o->modules = 3;
-}
-
-void standby(struct site_options *o)
-{
-    o->standby = true;
-}
-
-void write_through(struct site_options *o)
-{
-    o->cache = CACHE_WRITE_THROUGH;
-}
-
-void short_processing(struct site_options *o)
-{
-    o->cache = CACHE_WRITE_THROUGH;
-    o->limits.processing_ns = MS(300);
-}
-
-void real_switches(struct site_options *o)
-{
-    o->iscsi = true;
-}
-
-struct tale {
-    const char *name;
-    void (*options)(struct site_options *o);
-    void (*tell)(struct story *s);
-};
-
-static const struct tale tales[] = {
-#define TALE(name, options) {#name, options, story_##name},
-    STORIES(TALE)
-#undef TALE
-};
 
 static void story_fails(const char *sentence)
 {
@@ -73,13 +31,8 @@ static void tell(void **state)
     uint64_t first = number("SEED", 1);
     uint64_t last = getenv("SEED") ? first : number("SEEDS", DEFAULT_SEEDS);
     for (uint64_t seed = first; seed <= last; seed++) {
-        struct site_options options = site_options_default(seed);
-        options.limits.settle_ns = MS(2000);
-        options.world.print = number("TRACE", 0) > 0;
-        options.world.messages = number("TRACE", 0) > 1;
-        tale->options(&options);
         struct story s;
-        story_begin(&s, tale->name, &options);
+        tale_begin(tale, &s, seed, (int)number("TRACE", 0));
         tale->tell(&s);
         if (s.site)
             story_end(&s);
@@ -91,9 +44,11 @@ int main(int argc, char **argv)
     static struct CMUnitTest tests[STORIES_MAX];
     static struct tale chosen[STORIES_MAX];
     size_t count = 0;
+    if (!mutants_choose_environment())
+        return 2;
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
-    for (size_t i = 0; i < sizeof tales / sizeof tales[0] && count < STORIES_MAX; i++) {
+    for (size_t i = 0; i < (size_t)tales_count && count < STORIES_MAX; i++) {
         chosen[count] = tales[i];
         tests[count] = (struct CMUnitTest){tales[i].name, tell, NULL, NULL, &chosen[count]};
         count++;

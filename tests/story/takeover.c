@@ -132,6 +132,13 @@ void story_planned_takeover_with_messages_in_flight(struct story *s)
         story_good(s, w[i], MS(100));
     story_answered(s, m, MS(1000));
     story_until(s, story_primary(s, "B1"), MS(100));
+    story_expect(s, "A1 > gives control to B1: asked\n"
+                    "-- register g1: * primary B in_sync 2 previous\n"
+                    "A1 > primary -> secondary, epoch *\n"
+                    "L? > bank g1: epoch *, allows A1+B1 only, 0 commands to drain\n"
+                    "L? > bank g1 at epoch *: drained, fenced\n"
+                    "-- register g1: * primary B in_sync 2\n"
+                    "B1 > adopt 0 commands, * dirty, drop * without an order -> serve\n");
     story_assert(s, story_record(s, 0)->in_sync.count == 2);
     story_assert(s, !story_said(s, "* > claims epoch *"));
 }
@@ -146,6 +153,12 @@ void story_compare_and_write_between_resolved_and_answer(struct story *s)
     story_assert(s, caw->state == OP_STATE_WAITING);
     story_crash(s, "A");
     story_good(s, caw, MS(25));
+    story_expect(s, "A1 > resolve 12 -> status 00\n"
+                    "B1 > resolved 12\n"
+                    "A x crash\n"
+                    "B1 > adopt 1 commands, * -> serve\n"
+                    "B1 > done 12: status 00*\n");
+    story_assert(s, !story_said(s, "B1 > resolve 12 *")); /* it does not decide again */
     story_assert(s, story_stamp(s, 0, 64, 1) == caw->stamp);
     struct op *second = story_send(s, op_compare_write(s->site->clients, 64, v0->stamp), 0, 1);
     story_answered(s, second, MS(25));
@@ -215,6 +228,12 @@ void story_claim_without_an_answer(struct story *s)
     story_assert(s, w->state == OP_STATE_WAITING);
     story_reach_register(s, "B", CELL_REACHED);
     story_good(s, w, MS(3000));
+    story_expect(s, "B1 > claims epoch *: link_reset\n"
+                    "-- register g1: * primary B in_sync 1 previous\n"
+                    "B1 > claiming -> fencing, epoch *\n"
+                    "-- register g1: * primary B in_sync 1\n"
+                    "B1 > adopt * -> serve\n");
+    story_assert(s, story_count(s, "B1 > claims epoch *") == 1); /* it finds out, and wins once */
     story_assert(s, story_primary(s, "B1"));
 }
 

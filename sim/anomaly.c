@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/anomaly.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "sim/stream.h"
+
+enum { SENTENCE = 160, WHAT_START = 0, WHAT_MEND = 1 };
+
+struct anomaly {
+    struct site *site;
+    anomaly_choose *choose;
+    void *context;
+    uint64_t actions;
+    bool struck, over;
+    /* what went wrong */
+    enum anomaly_mode mode;
+    const struct part *part;
+    enum action_kind kind;
+    uint32_t stream;
+    int other; /* SEND: the process to which */
+    bool leave_dead;
+    char sentence[SENTENCE];
+    /* what may be lost */
+    uint64_t flushed_ns[GROUP_MAX]; /* what was written before is on the drives */
+    uint32_t losses;
+};
+
+const char *anomaly_mode_name(enum anomaly_mode mode)
+{
+    static const char *const names[ANOMALY_MODES] = {
+        [ANOMALY_ONCE] = "once",   [ANOMALY_ALWAYS] = "always",
+        [ANOMALY_HANG] = "hang",   [ANOMALY_HANG_ALWAYS] = "hang-always",
+        [ANOMALY_CRASH] = "crash", [ANOMALY_CRASH_BEFORE] = "crash-before",
+    };
+    return mode < ANOMALY_MODES ? names[mode] : "none";
+}
+
+/* ---- what can go wrong ---- */
+
+static int destination(const struct anomaly *x, const struct action *action)
+{
+    return world_part_of_port(x->site->world, action->message.to)->process;
+}
+
+static bool counts(const struct anomaly *x, const struct part *part, const struct action *action)
+{
+    switch (action->kind) {
+    case ACTION_SEND:
+        return destination(x, action) != part->process;
+    case ACTION_REGISTER_READ:
+    case ACTION_REGISTER_SWAP:
+    case ACTION_DRIVE:
+    case ACTION_STORE:
+    case ACTION_STREAM_SEND:
+        return true;
+    case ACTION_REGISTER_LIVE:
+    case ACTION_STREAM_CLOSE:
+    case ACTION_STREAM_PAUSE:
+    case ACTION_STREAM_RESUME:
+    case ACTION_EVENT:
+    case ACTION_REPLY:
+    case ACTION_STOPPED:
+        break;
+    }
+    return false;
+}
+
+static void describe(struct anomaly *x, const struct part *part, const struct action *action)
+{
+    static const char *const operations[] = {[DRIVE_READ] = "read",
+                                             [DRIVE_WRITE] = "write",
+                                             [DRIVE_FLUSH] = "flush",
+                                             [DRIVE_FILL] = "fill"};
+    char what[SENTENCE / 2] = "";
+    switch (action->kind) {
+    case ACTION_SEND:
+        snprintf(what, sizeof what, "sends %s to %s",
+                 message_name((enum message_kind)action->message.kind),
+                 world_part_of_port(x->site->world, action->message.to)->name);
+        break;
+    case ACTION_DRIVE:
+        snprintf(what, sizeof what, "%s of drive %d", operations[action->drive.op],
+                 port_index(part->port) * 32 + action->drive.slot);
+        break;
+    case ACTION_STORE:
+        snprintf(what, sizeof what, "stores");
+        break;
+    case ACTION_REGISTER_READ:
+        snprintf(what, sizeof what, "reads the record of g%d", action->reg.group + 1);
+        break;
+    case ACTION_REGISTER_SWAP:
+        snprintf(what, sizeof what, "swaps the record of g%d", action->reg.record.group + 1);
+        break;
+    case ACTION_STREAM_SEND:
+        snprintf(what, sizeof what, "sends to a host");
+        break;
+    case ACTION_REGISTER_LIVE:
+    case ACTION_STREAM_CLOSE:
+    case ACTION_STREAM_PAUSE:
+    case ACTION_STREAM_RESUME:
+    case ACTION_EVENT:
+    case ACTION_REPLY:
+    case ACTION_STOPPED:
+        break;
+    }
+    snprintf(x->sentence, sizeof x->sentence, "action %llu: %s %s", (unsigned long long)x->actions,
+             part->name, what);
+    world_say(x->site->world, "-- anomaly: %s: %s", anomaly_mode_name(x->mode), x->sentence);
+}
+
+/* From a moment to longer than every limit. */
+static uint64_t a_while(const struct anomaly *x)
+{
+    static const uint64_t times_ms[] = {1, 20, 120, 400, 1500, 6000};
+    struct random random = {x->actions * 2654435761u + x->site->options.world.seed};
+    random_next(&random);
+    return MS(times_ms[random_below(&random, sizeof times_ms / sizeof times_ms[0])]);
+}
+
+static void later(struct anomaly *x, uint64_t in_ns, uint64_t what)
+{
+    world_schedule(x->site->world, world_now(x->site->world) + in_ns, HAPPENING_TAMPER, what);
+}
+
+/* ---- it goes wrong ---- */
+
+static void frame_fails(struct anomaly *x, const struct part *part, const struct action *action)
+{
+    struct world *world = x->site->world;
+    x->other = destination(x, action);
+    switch (x->mode) {
+    case ANOMALY_ONCE:
+        link_break(world, part->process, x->other, true);
+        break;
+    case ANOMALY_ALWAYS:
+        link_break(world, part->process, x->other, false);
+        break;
+    case ANOMALY_HANG:
+        link_cut(world, part->process, x->other, LINK_TO);
+        later(x, a_while(x), WHAT_MEND);
+        break;
+    case ANOMALY_HANG_ALWAYS:
+        link_cut(world, part->process, x->other, LINK_TO);
+        break;
+    case ANOMALY_CRASH:
+    case ANOMALY_CRASH_BEFORE:
+    case ANOMALY_NONE:
+        break;
+    }
+}
+
+static void drive_fails(struct anomaly *x, const struct part *part, const struct action *action)
+{
+    struct world *world = x->site->world;
+    int number = port_index(part->port) * 32 + action->drive.slot;
+    if (x->mode == ANOMALY_ONCE)
+        disk_next(world, true, 0);
+    else if (x->mode == ANOMALY_HANG)
+        disk_next(world, false, 3 * a_while(x));
+    else if (x->mode == ANOMALY_ALWAYS)
+        disk_fail(world, number, true, true);
+    else if (x->mode == ANOMALY_HANG_ALWAYS)
+        disk_hang(world, number, true);
+}
+
+static void store_fails(struct anomaly *x)
+{
+    bool fails = x->mode == ANOMALY_ONCE || x->mode == ANOMALY_ALWAYS;
+    disk_next(x->site->world, fails, fails ? 0 : 3 * a_while(x));
+}
+
+static void register_fails(struct anomaly *x, const struct part *part)
+{
+    struct world *world = x->site->world;
+    bool quiet = x->mode == ANOMALY_HANG || x->mode == ANOMALY_HANG_ALWAYS;
+    enum cell_reach reach = quiet ? CELL_DEAF : CELL_UNREACHED;
+    if (x->mode == ANOMALY_ONCE || x->mode == ANOMALY_HANG)
+        cell_next(world, reach);
+    else
+        cell_reach(world, part->process, reach);
+}
+
+static void bytes_fail(struct anomaly *x, const struct action *action)
+{
+    struct world *world = x->site->world;
+    x->stream = action->stream.stream;
+    if (x->mode == ANOMALY_ONCE || x->mode == ANOMALY_ALWAYS) {
+        stream_reset(world, x->stream);
+        return;
+    }
+    stream_cut(world, x->stream, true);
+    if (x->mode == ANOMALY_HANG)
+        later(x, a_while(x), WHAT_MEND);
+}
+
+static enum action_fate go_wrong(struct anomaly *x, const struct part *part,
+                                 const struct action *action)
+{
+    if (x->mode == ANOMALY_CRASH || x->mode == ANOMALY_CRASH_BEFORE) {
+        later(x, a_while(x), WHAT_START);
+        return x->mode == ANOMALY_CRASH ? ACTION_THE_LAST : ACTION_TOO_LATE;
+    }
+    if (action->kind == ACTION_SEND)
+        frame_fails(x, part, action);
+    else if (action->kind == ACTION_DRIVE)
+        drive_fails(x, part, action);
+    else if (action->kind == ACTION_STORE)
+        store_fails(x);
+    else if (action->kind == ACTION_STREAM_SEND)
+        bytes_fail(x, action);
+    else
+        register_fails(x, part);
+    return ACTION_DONE;
+}
+
+/* Links, drives and the register stay as they were put; the rest has to be done each time. */
+static void go_on_going_wrong(struct anomaly *x, const struct part *part,
+                              const struct action *action)
+{
+    bool always = x->mode == ANOMALY_ALWAYS || x->mode == ANOMALY_HANG_ALWAYS;
+    if (!always || part != x->part || action->kind != x->kind)
+        return;
+    if (x->kind == ACTION_STORE)
+        go_wrong(x, part, action);
+    else if (x->kind == ACTION_STREAM_SEND && x->mode == ANOMALY_ALWAYS)
+        stream_reset(x->site->world, action->stream.stream);
+}
+
+/* ---- what the array says that it lost ---- */
+
+static void hear(struct anomaly *x, const struct action *action)
+{
+    const char *text = action->notice.text, *group = strstr(text, " group=");
+    bool cold = strncmp(text, "cold_start ", 11) == 0 && strstr(text, "volatile_cache=lost");
+    if (!group || !(cold || strncmp(text, "loss_accepted ", 14) == 0))
+        return;
+    int g = atoi(group + strlen(" group=")) - 1;
+    must(g >= 0 && g < GROUP_MAX);
+    x->losses++;
+    if (x->site->options.cache == CACHE_MIRRORED)
+        oracle_forget_since(x->site->oracle, x->flushed_ns[g]);
+}
+
+static void on_end(void *context, struct op *op)
+{
+    struct anomaly *x = context;
+    if (op->kind == OP_FLUSH && op->state == OP_STATE_ANSWERED && op->status == 0)
+        x->flushed_ns[op->group] = op->begun_ns;
+}
+
+/* ---- what the world calls ---- */
+
+static enum action_fate fate(void *context, const struct part *part, const struct action *action)
+{
+    struct anomaly *x = context;
+    if (action->kind == ACTION_EVENT)
+        hear(x, action);
+    if (x->over || !counts(x, part, action))
+        return ACTION_DONE;
+    x->actions++;
+    if (x->struck) {
+        go_on_going_wrong(x, part, action);
+        return ACTION_DONE;
+    }
+    bool routine = action->kind == ACTION_SEND && action->message.kind == MESSAGE_SIGNAL;
+    x->mode = x->choose(x->context, x->actions, routine);
+    if (x->mode == ANOMALY_NONE)
+        return ACTION_DONE;
+    x->struck = true;
+    x->part = part;
+    x->kind = action->kind;
+    describe(x, part, action);
+    return go_wrong(x, part, action);
+}
+
+static void happened(void *context, uint64_t what)
+{
+    struct anomaly *x = context;
+    struct world *world = x->site->world;
+    if (x->over)
+        return;
+    if (what == WHAT_START) {
+        if (!world_living(world, x->part->process) && !x->leave_dead)
+            world_start(world, x->part->process);
+    } else if (x->kind == ACTION_SEND)
+        link_restore(world, x->part->process, x->other);
+    else
+        stream_cut(world, x->stream, false);
+}
+
+/* ---- from outside ---- */
+
+struct anomaly *anomaly_new(struct site *site, anomaly_choose *choose, void *context)
+{
+    struct anomaly *x = calloc(1, sizeof *x);
+    must(x);
+    x->site = site;
+    x->choose = choose;
+    x->context = context;
+    x->mode = ANOMALY_NONE;
+    site->on_end = on_end;
+    site->on_end_context = x;
+    world_tamper(site->world, &(struct world_tamper){x, fate, happened});
+    return x;
+}
+
+void anomaly_free(struct anomaly *x)
+{
+    free(x);
+}
+
+uint64_t anomaly_actions(const struct anomaly *x)
+{
+    return x->actions;
+}
+
+bool anomaly_struck(const struct anomaly *x)
+{
+    return x->struck;
+}
+
+bool anomaly_struck_module(const struct anomaly *x)
+{
+    if (!x->struck)
+        return false;
+    const struct site *site = x->site;
+    for (int m = 0; m < site->options.modules; m++)
+        if (x->part->process == site->module[m] ||
+            (x->kind == ACTION_SEND && x->other == site->module[m]))
+            return true;
+    return false;
+}
+
+const char *anomaly_sentence(const struct anomaly *x)
+{
+    return x->sentence;
+}
+
+void anomaly_leave_dead(struct anomaly *x, int process)
+{
+    x->leave_dead |= x->struck && x->part->process == process;
+}
+
+void anomaly_end(struct anomaly *x)
+{
+    x->over = true;
+    for (int h = 0; h < SITE_HOSTS; h++)
+        for (int s = 0; s < x->site->options.switches; s++)
+            if (x->site->host[h][s]) {
+                stream_dribble(x->site->world, host_stream(x->site->host[h][s]), 0);
+                stream_cut(x->site->world, host_stream(x->site->host[h][s]), false);
+                host_mute(x->site->host[h][s], false);
+            }
+    stream_cut(x->site->world, x->stream, false);
+}
+
+uint32_t anomaly_losses(const struct anomaly *x)
+{
+    return x->losses;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEGUE_SIM_ANOMALY_H
+#define SEGUE_SIM_ANOMALY_H
+
+/* One action of an array goes wrong. What a machine asks of the world is counted from anomaly_new
+ * on: a frame to another process, a drive operation, a durable store, a read or swap of the control
+ * register, bytes to a host. Each may fail as its kind can fail:
+ *
+ *                  once: loud          hang: quiet
+ *   frame          the link breaks     nothing passes that way for a while, and nobody is told
+ *   drive          it errs             it ends long after its time
+ *   store          it fails            it takes very long
+ *   register       UNKNOWN: not done   UNKNOWN, and a swap stands
+ *   bytes          the connection is   nothing passes for a while
+ *                  reset
+ *
+ * or from then on until anomaly_end (that link, that drive, that process's register, ...); or the
+ * process that acts dies, before or after it, and is started again after a while. How long a while
+ * is comes from the number of the action. */
+
+#include "sim/site.h"
+
+enum anomaly_mode {
+    ANOMALY_ONCE,
+    ANOMALY_ALWAYS,
+    ANOMALY_HANG,
+    ANOMALY_HANG_ALWAYS,
+    ANOMALY_CRASH,
+    ANOMALY_CRASH_BEFORE,
+    ANOMALY_MODES,
+    ANOMALY_NONE = ANOMALY_MODES,
+};
+const char *anomaly_mode_name(enum anomaly_mode mode);
+
+struct anomaly;
+/* Asked at each action, with its number; ANOMALY_NONE: it goes well. routine: an availability
+ * signal. */
+typedef enum anomaly_mode anomaly_choose(void *context, uint64_t number, bool routine);
+struct anomaly *anomaly_new(struct site *site, anomaly_choose *choose, void *context);
+void anomaly_free(struct anomaly *anomaly);
+uint64_t anomaly_actions(const struct anomaly *anomaly); /* so far */
+/* Something went wrong on purpose. */
+bool anomaly_struck(const struct anomaly *anomaly);
+/* ... in a module, or at a link or the register that a module uses. */
+bool anomaly_struck_module(const struct anomaly *anomaly);
+/* "action 812: A1 sends held to B1" */
+const char *anomaly_sentence(const struct anomaly *anomaly);
+/* Somebody wants that process dead: it is not started again by itself. */
+void anomaly_leave_dead(struct anomaly *anomaly, int process);
+/* Nothing goes wrong any more. What still does is for site_heal to end. */
+void anomaly_end(struct anomaly *anomaly);
+/* How often the array said that acknowledged data in a volatile cache is lost. */
+uint32_t anomaly_losses(const struct anomaly *anomaly);
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/faults.h"
+
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "sim/mishap.h"
+#include "sim/stream.h"
+
+/* ---- the memory of the groups ---- */
+
+/* What is acknowledged and not on the drives is in the memories that the record names. */
+static bool remembered(const struct faults *f, int group)
+{
+    const struct record *record = cell_record(f->world, group);
+    for (int i = 0; i < record->in_sync.count; i++)
+        if (cell_lives(f->world, group, record->in_sync.at[i]))
+            return true;
+    for (int i = 0; i < record->previous.count; i++)
+        if (cell_lives(f->world, group, record->previous.at[i]))
+            return true;
+    return false;
+}
+
+/* A lone primary answers when writes are on the drives, and what it held before is there once it is
+ * not called dirty any more: all of that must survive its death. */
+static bool memory_counts(const struct faults *f, int group)
+{
+    const struct record *record = cell_record(f->world, group);
+    return record->in_sync.count != 1 || record->previous.count > 0 ||
+           record->dirty.module != MODULE_NONE;
+}
+
+void faults_look(struct faults *f)
+{
+    for (int g = 0; g < f->site->options.groups; g++) {
+        struct group_memory *m = &f->memory[g];
+        bool lost = !remembered(f, g);
+        if (lost && !m->lost) {
+            bool counts = memory_counts(f, g);
+            world_say(f->world, "-- every memory of g%d is lost%s", g + 1,
+                      counts ? "" : ", and all is on its drives");
+            if (counts && m->losses++ == 0)
+                m->cold_starts = guard_cold_starts(f->site->guard, g);
+            if (counts)
+                oracle_lost(f->site->oracle, (uint8_t)g, world_now(f->world));
+            reservations_lost(f->site->reservations, (uint8_t)g, world_now(f->world));
+        }
+        m->lost = lost;
+    }
+}
+
+bool faults_silent_loss(const struct faults *f, int *group)
+{
+    for (*group = 0; *group < f->site->options.groups; ++*group) {
+        const struct group_memory *m = &f->memory[*group];
+        bool mirrored = f->site->options.cache == CACHE_MIRRORED;
+        if (mirrored && m->losses && site_primary(f->site, *group) >= 0 &&
+            guard_cold_starts(f->site->guard, *group) == m->cold_starts)
+            return true;
+    }
+    return false;
+}
+
+/* ---- which, and when ---- */
+
+static uint64_t weight_of(const struct variant *v, bool drives_only)
+{
+    uint64_t all = 0;
+    for (; v->weight; v++)
+        all += !drives_only || v->drive ? v->weight : 0;
+    return all;
+}
+
+static const struct variant *choose(struct faults *f, const struct variant *a,
+                                    const struct variant *b, bool drives_only)
+{
+    uint64_t dice = random_below(&f->random, weight_of(a, drives_only) + weight_of(b, drives_only));
+    for (;; a++) {
+        if (!a->weight)
+            a = b;
+        if (drives_only && !a->drive)
+            continue;
+        if (dice < a->weight)
+            return a;
+        dice -= a->weight;
+    }
+}
+
+static bool any_on(const struct faults *f)
+{
+    for (int kind = 0; kind < KINDS; kind++)
+        if (f->fault[kind].on && kind != KIND_HOST)
+            return true;
+    return false;
+}
+
+static bool drives_good(const struct faults *f)
+{
+    for (int g = 0; g < f->site->options.groups; g++)
+        for (int d = 0; d < DRIVE_MAX; d++)
+            if (cell_record(f->world, g)->drive_state[d] != DRIVE_STATE_GOOD)
+                return false;
+    return true;
+}
+
+/* Also in truth: while the register is out the record may name one that has died. */
+static bool members_in_sync(const struct faults *f)
+{
+    for (int g = 0; g < f->site->options.groups; g++) {
+        const struct record *record = cell_record(f->world, g);
+        if (record->in_sync.count != f->site->options.modules || record->previous.count)
+            return false;
+        for (int i = 0; i < record->in_sync.count; i++)
+            if (!cell_lives(f->world, g, record->in_sync.at[i]))
+                return false;
+    }
+    return true;
+}
+
+/* A fault of that kind may begin: none of it is on, and what the last one left is healed. */
+static bool ready_for(const struct faults *f, enum kind kind)
+{
+    if (f->fault[kind].on || (kind == KIND_HOST && !f->site->options.iscsi))
+        return false;
+    if (kind == KIND_TRAY && !f->shape->drives_redundant && !f->config.wild)
+        return false;
+    if (f->config.wild || kind == KIND_HOST || kind == KIND_SWITCH)
+        return true;
+    if (!any_on(f))
+        return site_settled(f->site);
+    return kind == KIND_TRAY ? drives_good(f) : members_in_sync(f);
+}
+
+static const int *victims(const struct faults *f, enum kind kind, int *count)
+{
+    const struct site *site = f->site;
+    *count = kind == KIND_MODULE   ? site->options.modules
+             : kind == KIND_SWITCH ? site->options.switches
+             : kind == KIND_TRAY   ? site->options.loops
+                                   : 0;
+    return kind == KIND_MODULE ? site->module : kind == KIND_SWITCH ? site->iswitch : site->loop;
+}
+
+static const struct variant *choose_variant(struct faults *f, enum kind kind)
+{
+    bool drives_only = !f->shape->trays_redundant && !f->config.wild;
+    switch (kind) {
+    case KIND_MODULE:
+        return choose(f, mishap_any_process, mishap_only_module, false);
+    case KIND_SWITCH:
+        return choose(f, mishap_any_process, mishap_nothing, false);
+    case KIND_TRAY:
+        return choose(f, mishap_any_process, mishap_only_tray, drives_only);
+    case KIND_REGISTER:
+        return mishap_only_register;
+    case KIND_HOST:
+    case KINDS:
+        break;
+    }
+    return mishap_only_host;
+}
+
+static void begin_fault(struct faults *f, enum kind kind)
+{
+    struct fault *fault = &f->fault[kind];
+    int count;
+    const int *process = victims(f, kind, &count);
+    mishap_wait_for_work(f);
+    faults_look(f);
+    *fault = (struct fault){.on = true, .process = NOBODY};
+    if (count)
+        fault->process = process[random_below(&f->random, (uint64_t)count)];
+    if (count && !world_living(f->world, fault->process)) { /* by a power cut, or within a step */
+        fault->on = false;
+        return;
+    }
+    fault->end_ns = world_now(f->world) + pick(f, 1, chance(f, 20) ? 8000 : 700) * 1000000;
+    choose_variant(f, kind)->begin(f, fault);
+    world_say(f->world, "-- fault %u: %s", f->number, fault->what);
+    f->count++;
+}
+
+/* Everything goes down, and comes up again in any order. */
+static void power_fails(struct faults *f)
+{
+    world_power_cut(f->world);
+    faults_look(f);
+    for (int kind = KIND_MODULE; kind <= KIND_TRAY; kind++)
+        f->fault[kind] = (struct fault){.on = true,
+                                        .process = NOBODY,
+                                        .end_ns = world_now(f->world) + pick(f, 1, 900) * 1000000,
+                                        .what = "power cut"};
+    f->count++;
+}
+
+/* Some parts hear only each other. */
+static void partition(struct faults *f)
+{
+    uint64_t side = random_next(&f->random);
+    bool one_way = chance(f, 25);
+    for (int p = 0; p < world_processes(f->world); p++)
+        for (int q = p + 1; q < world_processes(f->world); q++)
+            if (link_exists(f->world, p, q) && (side >> p & 1) != (side >> q & 1))
+                link_cut(f->world, p, q, one_way ? side >> p & 1 ? LINK_TO : LINK_FROM : LINK_BOTH);
+    for (int kind = KIND_MODULE; kind <= KIND_TRAY; kind++)
+        if (!f->fault[kind].on)
+            f->fault[kind] =
+                (struct fault){.on = true,
+                               .process = NOBODY,
+                               .end_ns = world_now(f->world) + pick(f, 1, 3000) * 1000000,
+                               .what = "partition"};
+    f->count++;
+}
+
+/* ---- their ends ---- */
+
+static void mend_process(struct faults *f, int process)
+{
+    struct world *world = f->world;
+    if (f->dying == process)
+        f->dying = NOBODY;
+    if (world_paused(world, process))
+        world_resume(world, process);
+    if (!world_living(world, process))
+        world_start(world, process);
+    world_slow(world, process, 0);
+    cell_reach(world, process, CELL_REACHED);
+    cell_slow(world, process, 0);
+    for (int q = 0; q < world_processes(world); q++)
+        if (link_exists(world, process, q)) {
+            link_restore(world, process, q);
+            link_slow(world, process, q, 0);
+        }
+}
+
+static void mend_drives(struct faults *f)
+{
+    for (int l = 0; l < f->site->options.loops; l++)
+        for (int d = 0; d < f->site->options.drives; d++) {
+            disk_hang(f->world, l * 32 + d, false);
+            disk_slow(f->world, l * 32 + d, 0);
+            disk_fail(f->world, l * 32 + d, false, false);
+            disk_remove(f->world, l * 32 + d, false);
+        }
+}
+
+static void mend_hosts(struct faults *f)
+{
+    for (int h = 0; h < f->site->options.hosts; h++)
+        for (int s = 0; s < f->site->options.switches; s++) {
+            struct host *host = f->site->host[h][s];
+            if (!host)
+                continue;
+            host_mute(host, false);
+            if (host_stream(host)) {
+                stream_cut(f->world, host_stream(host), false);
+                stream_dribble(f->world, host_stream(host), 0);
+            }
+        }
+}
+
+/* What was on ends; other kinds may still be on, so only its own things are mended. */
+static void end_fault(struct faults *f, enum kind kind)
+{
+    struct fault *fault = &f->fault[kind];
+    int count;
+    const int *process = victims(f, kind, &count);
+    world_say(f->world, "-- end of %s", fault->what);
+    faults_look(f);
+    fault->on = false;
+    if (kind == KIND_TRAY)
+        mend_drives(f);
+    if (fault->restart && world_living(f->world, fault->process))
+        world_crash(f->world, fault->process);
+    for (int i = 0; i < count; i++)
+        if (fault->process == NOBODY || fault->process == process[i])
+            mend_process(f, process[i]);
+    for (int l = 0; kind == KIND_TRAY && l < f->site->options.loops; l++)
+        site_seat_drives(f->site, l);
+    if (kind == KIND_HOST)
+        mend_hosts(f);
+    for (int m = 0; kind == KIND_REGISTER && m < f->site->options.modules; m++) {
+        cell_reach(f->world, f->site->module[m], CELL_REACHED);
+        cell_slow(f->world, f->site->module[m], 0);
+    }
+}
+
+/* ---- their life ---- */
+
+static void next(struct faults *f)
+{
+    f->number++;
+    f->random.state = (f->config.seed << 10) + f->number;
+    f->next_ns = world_now(f->world) + pick(f, 0, f->config.gap_ns);
+}
+
+struct faults *faults_new(struct site *site, const struct shape *shape,
+                          const struct faults_config *config)
+{
+    struct faults *f = calloc(1, sizeof *f);
+    must(f);
+    f->site = site;
+    f->world = site->world;
+    f->shape = shape;
+    f->config = *config;
+    f->dying = NOBODY;
+    struct world_tamper tamper = {.context = f, .fate = mishap_fate};
+    world_tamper(f->world, &tamper);
+    next(f);
+    return f;
+}
+
+void faults_free(struct faults *f)
+{
+    struct world_tamper none = {0};
+    world_tamper(f->world, &none);
+    free(f);
+}
+
+uint32_t faults_count(const struct faults *f)
+{
+    return f->count;
+}
+
+uint64_t faults_next_ns(const struct faults *f)
+{
+    uint64_t at = f->next_ns;
+    for (int kind = 0; kind < KINDS; kind++)
+        if (f->fault[kind].on && f->fault[kind].end_ns < at)
+            at = f->fault[kind].end_ns;
+    return at;
+}
+
+void faults_turn(struct faults *f)
+{
+    uint64_t now = world_now(f->world);
+    for (int kind = 0; kind < KINDS; kind++)
+        if (f->fault[kind].on && now >= f->fault[kind].end_ns)
+            end_fault(f, (enum kind)kind);
+    if (now < f->next_ns)
+        return;
+    enum kind kind = (enum kind)random_below(&f->random, KINDS);
+    bool all = f->config.wild && chance(f, 8), apart = f->config.wild && chance(f, 6);
+    if (f->number < FAULTS_NUMBERED && f->config.without[f->number])
+        ;
+    else if (all)
+        power_fails(f);
+    else if (apart)
+        partition(f);
+    else if (ready_for(f, kind))
+        begin_fault(f, kind);
+    next(f);
+}
+
+void faults_end(struct faults *f)
+{
+    faults_look(f);
+    for (int kind = 0; kind < KINDS; kind++)
+        if (f->fault[kind].on)
+            end_fault(f, (enum kind)kind);
+    f->dying = NOBODY;
+    for (int p = 0; p < world_processes(f->world); p++)
+        world_slow(f->world, p, 0);
+}
