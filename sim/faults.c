@@ -23,11 +23,12 @@ static bool remembered(const struct faults *f, int group)
 }
 
 /* A lone primary answers when writes are on the drives, and what it held before is there once it is
- * not called dirty any more: all of that must survive its death. */
+ * not called dirty any more: all of that must survive its death. What the drives themselves hold in
+ * their caches is another memory. */
 static bool memory_counts(const struct faults *f, int group)
 {
     const struct record *record = cell_record(f->world, group);
-    return record->in_sync.count != 1 || record->previous.count > 0 ||
+    return f->power_is_out || record->in_sync.count != 1 || record->previous.count > 0 ||
            record->dirty.module != MODULE_NONE;
 }
 
@@ -185,7 +186,9 @@ static void begin_fault(struct faults *f, enum kind kind)
 static void power_fails(struct faults *f)
 {
     world_power_cut(f->world);
+    f->power_is_out = true;
     faults_look(f);
+    f->power_is_out = false;
     for (int kind = KIND_MODULE; kind <= KIND_TRAY; kind++)
         f->fault[kind] = (struct fault){.on = true,
                                         .process = NOBODY,

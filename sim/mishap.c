@@ -276,6 +276,8 @@ static void tray_power(struct faults *f, struct fault *fault)
     int first = some_drive(f, fault) / 32 * 32;
     crash(f, fault);
     snprintf(fault->what, sizeof fault->what, "power of %s", name_of(f, fault->process));
+    if (!f->config.tray_power)
+        return;
     for (int d = 0; d < f->site->options.drives; d++)
         disk_power_cut(f->world, first + d);
 }

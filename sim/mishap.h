@@ -34,7 +34,8 @@ struct faults {
     uint32_t number, count;
     struct fault fault[KINDS];
     struct group_memory memory[GROUP_MAX];
-    int dying; /* process that dies in the middle of a step, NOBODY: none */
+    bool power_is_out; /* of the drives, too */
+    int dying;         /* process that dies in the middle of a step, NOBODY: none */
     uint32_t dying_after;
     bool dying_first; /* ... before that action is carried out */
 };

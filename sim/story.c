@@ -464,8 +464,17 @@ bool story_in_sync(struct story *s, const char *unit)
            record->previous.count == 0;
 }
 
+/* Asked after each thing that happens: the record tells for less than the units. */
 bool story_settled(struct story *s)
 {
+    for (int g = 0; g < s->site->options.groups; g++) {
+        const struct record *record = story_record(s, g);
+        if (record->in_sync.count != s->site->options.modules || record->previous.count)
+            return false;
+        for (int d = 0; d < DRIVE_MAX; d++)
+            if (record->drive_state[d] != DRIVE_STATE_GOOD)
+                return false;
+    }
     return site_settled(s->site);
 }
 

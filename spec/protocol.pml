@@ -77,8 +77,8 @@ bool confirms; /* the switches confirm, and outcomes are forgotten */
 bool joins;    /* a unit that is out comes back */
 byte wary;     /* who may suspect what lives: SECONDARIES, ... */
 bool caches;   /* a primary may answer a read from its memory */
-byte begun;    /* FROM_DIRTY: C0 is answered, and in both mirrors; FROM_CLEAN: and on the drives; FROM_LONE: and A is lone;
-                * FROM_LONE_DIRTY: and it is in A's mirror alone */
+byte begun;    /* FROM_DIRTY: C0 is answered, and in both mirrors; FROM_CLEAN: and on the drives;
+                * FROM_LONE: and A is lone; FROM_LONE_DIRTY: C0 is in the mirror of A, which is lone */
 #define FROM_DIRTY 1
 #define FROM_CLEAN 2
 #define FROM_LONE 3
@@ -795,15 +795,16 @@ inline serve_wrongly()
 
 /* A primary that suspects a secondary */
 #define KNOWN_GONE (life[u] == PAST || role[OTHER(u)] == STOPPED)
+#define IN_RECORD(u) (member[u] == IN_SYNC || (BROKEN(DEPENDS_LATE) && r_sync[OTHER(u)]))
 inline drop()
 {
     d_step {
         role[u] == PRIMARY && member[u] && (KNOWN_GONE || WARY(A_PRIMARY)) &&
-        (member[u] == JOINS || fresh[u]) ->
+        (!IN_RECORD(u) || fresh[u]) ->
         printf("%c: goes on alone\n", 65 + u);
         if :: !KNOWN_GONE -> suspicions-- :: else fi;
         if
-        :: member[u] == IN_SYNC ->
+        :: IN_RECORD(u) ->
             new_epoch(u);
             r_sync[OTHER(u)] = 0;
             r_dirty = (HOLDS_WRITES(u) && !BROKEN(DIRTY_NOT_SET_AT_DROP) -> u : NOBODY);
@@ -1315,7 +1316,8 @@ init {
         fi;
         if :: begun == FROM_DIRTY -> mirror[0] = C0 + 1; mirror[1] = C0 + 1 :: else fi;
         if
-        :: begun == FROM_CLEAN || begun == FROM_LONE -> block[0] = 1; block[1] = 1; memory[0] = 2 * caches
+        :: begun == FROM_CLEAN || begun == FROM_LONE ->
+            block[0] = 1; block[1] = 1; memory[0] = 2 * caches
         :: else
         fi;
         if
@@ -1328,6 +1330,17 @@ init {
         if :: begun == FROM_LONE_DIRTY -> mirror[0] = C0 + 1; r_dirty = 0 :: else fi
     };
     atomic {
+        do /* some never happen: else the end would be judged only after all of them */
+        :: crashes -> crashes--
+        :: restarts -> restarts--
+        :: suspicions -> suspicions--
+        :: errors -> errors--
+        :: losses -> losses--
+        :: hangs -> hangs--
+        :: give_ups -> give_ups--
+        :: tray_restarts -> tray_restarts--
+        :: break
+        od;
         run unit(0); run unit(1); run tray(0); run tray(1); run switches(); run judge()
     }
 }

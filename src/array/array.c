@@ -257,6 +257,29 @@ void array_pump(struct array *array, uint64_t now_ns, struct actions *actions)
         array_alarm(array, array->now_ns + BUFFER_NS);
 }
 
+static void put_off(uint64_t *at_ns, uint64_t late_ns)
+{
+    if (*at_ns)
+        *at_ns += late_ns;
+}
+
+void array_late(struct array *array, uint64_t late_ns)
+{
+    for (int i = 0; i < LEG_MAX; i++) {
+        struct leg *leg = &array->leg[i];
+        put_off(&leg->since_ns, late_ns);
+        put_off(&leg->tried_ns, late_ns);
+    }
+    for (int i = 0; i < PART_MAX; i++)
+        put_off(&array->part[i].since_ns, late_ns);
+    for (int d = 0; d < DRIVE_MAX; d++)
+        put_off(&array->drive[d].bad_ns, late_ns);
+    for (int l = 0; l < LOOP_MAX; l++)
+        put_off(&array->loop[l].down_ns, late_ns);
+    put_off(&array->begin_ns, late_ns);
+    put_off(&array->carry.assign_since_ns, late_ns);
+}
+
 uint64_t array_wake_ns(const struct array *array)
 {
     if (array->phase == PHASE_IDLE)

@@ -81,6 +81,9 @@ void array_loop_down(struct array *array, int loop, bool gone);
 /* A drive's state as the control record has it. FAILED: goes on without it. STALE: write to it,
  * resynchronise it by the write-intent map, then ARRAY_NOTICE_SYNCED. */
 void array_drive_state(struct array *array, int drive, enum drive_state state);
+/* Its loop switch has begun a new life: what the drive had not flushed may be lost. True: it is to
+ * be FAILED in the record, and comes back at once, to be resynchronised. */
+bool array_drive_reborn(struct array *array, int drive);
 enum drive_state array_drive_state_now(const struct array *array, int drive);
 /* Bit s of out[l]: the drive in slot s of loop switch l is one of our bank and reached. */
 void array_reach(const struct array *array, uint32_t out[LOOP_MAX]);
@@ -177,6 +180,8 @@ void array_quiesce(struct array *array);
 
 void array_drive_answer(struct array *array, const struct message *message);
 void array_assign_answer(struct array *array, const struct message *message);
+/* We ourselves were stopped for so long: that time counts against no drive. */
+void array_late(struct array *array, uint64_t late_ns);
 /* Time-outs, retries, lazy clearing, resynchronisation; sends what waits. Call after every event.
  */
 void array_pump(struct array *array, uint64_t now_ns, struct actions *actions);

@@ -97,6 +97,8 @@ void array_drive_state(struct array *array, int number, enum drive_state state)
         return;
     }
     drive->state = state;
+    drive->unsound = before == DRIVE_STATE_STALE && state == DRIVE_STATE_GOOD &&
+                     drive->sync != SYNC_IDLE && array->phase == PHASE_RUNNING;
     array->again = array->more = array->look = true;
     array_alarm(array, 0);
     if (drive->pool != POOL_NONE) {
@@ -114,6 +116,18 @@ void array_drive_state(struct array *array, int number, enum drive_state state)
     if (state == DRIVE_STATE_GOOD)
         drive->good_ns = array->now_ns;
     drive->bad = false;
+}
+
+bool array_drive_reborn(struct array *array, int number)
+{
+    struct drive *drive = &array->drive[number];
+    if (drive->pool == POOL_NONE || drive->state == DRIVE_STATE_FAILED ||
+        !drives_expendable(array, number))
+        return false;
+    drive->bad = drive->may_return = true;
+    drive->fault = FAULT_ABSENT;
+    drive->bad_ns = array->now_ns;
+    return true;
 }
 
 enum drive_state array_drive_state_now(const struct array *array, int drive)

@@ -20,7 +20,7 @@ static inline bool drives_takes_part(const struct drive *drive)
 /* Known not to be the drive that the record speaks of. */
 static inline bool drives_alien(const struct drive *drive)
 {
-    return drive->probe == PROBE_BLANK || drive->probe == PROBE_FOREIGN ||
+    return drive->unsound || drive->probe == PROBE_BLANK || drive->probe == PROBE_FOREIGN ||
            drive->probe == PROBE_ERROR;
 }
 /* Positions of the pool's drives that could serve now, less one drive (-1: none). */

@@ -390,6 +390,56 @@ static void test_labelled_in_two_attempts(void **state)
     }
 }
 
+/* The record calls it GOOD while it still lacks regions: it is not read, and failed. */
+static void test_good_too_early(void **state)
+{
+    (void)state;
+    struct fake_world *w = world(13);
+    fake_logout(w, 1, true);
+    for (int i = 0; i < 3; i++)
+        assert_true(fake_write(w, (uint64_t)i * 2048, 65536, 1));
+    w->slow_ns = MS(20);
+    fake_login(w, 1);
+    while (w->drive[4].record != DRIVE_STATE_STALE)
+        fake_turn(w);
+    fake_run(w, MS(5));
+    uint32_t reads = w->drive[4].reads;
+    fake_record(w, 4, DRIVE_STATE_GOOD);
+    for (int i = 0; i < 6; i++)
+        assert_true(fake_holds(w, (uint64_t)(i % 3) * 2048, 4096, 1));
+    assert_true(w->drive[4].reads <= reads + 1); /* a probe */
+    assert_true(fake_until(w, &w->synced, 1, MS(20000)));
+    fake_run(w, MS(200));
+    assert_true(fake_same(w, 0, 4));
+    fake_free(w);
+}
+
+/* SYNCED was said, the record follows late, and the drive is another one by then. */
+static void test_exchanged_when_synced(void **state)
+{
+    (void)state;
+    struct fake_world *w = world(14);
+    fake_logout(w, 1, true);
+    assert_true(fake_write(w, 8, 65536, 1));
+    fake_login(w, 1);
+    while (w->drive[4].record != DRIVE_STATE_STALE)
+        fake_turn(w);
+    w->follows = false;
+    assert_true(fake_until(w, &w->synced, 1, MS(20000)));
+    fake_logout(w, 1, false);
+    empty(w, 4);
+    fake_login(w, 1);
+    fake_run(w, MS(1000));
+    w->follows = true;
+    fake_record(w, 4, DRIVE_STATE_GOOD);
+    for (int i = 0; i < 4; i++)
+        assert_true(fake_holds(w, 8, 65536, 1));
+    assert_true(fake_until(w, &w->synced, 2, MS(20000)));
+    fake_run(w, MS(200));
+    assert_true(fake_same(w, 0, 4));
+    fake_free(w);
+}
+
 /* The drive is exchanged for an empty one while it is being written again. */
 static void test_exchanged_half_way(void **state)
 {
@@ -439,6 +489,8 @@ int main(void)
         cmocka_unit_test(test_table_reaches_every_drive),
         cmocka_unit_test(test_power_cut_while_labelled),
         cmocka_unit_test(test_labelled_in_two_attempts),
+        cmocka_unit_test(test_good_too_early),
+        cmocka_unit_test(test_exchanged_when_synced),
         cmocka_unit_test(test_exchanged_half_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

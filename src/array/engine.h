@@ -115,6 +115,7 @@ struct drive {
     bool may_return;            /* its loop switch has logged in since it went bad, or ... */
     bool may_retry;             /* ... we have failed it ourselves: it may be tried again */
     bool returned;              /* RETURNED was said */
+    bool unsound;               /* GOOD by the record, though never SYNCED since it was STALE */
     bool synced;                /* STALE: SYNCED was said */
     bool has_state;             /* STALE: its state slots are a copy now, and are kept so */
     bool slots_known;           /* map_slot and state_slot are what the probe found */

@@ -223,8 +223,8 @@ static bool all_good(const struct array *array, const struct pool *pool)
 {
     for (uint8_t p = 0; p < pool->info.drive_count; p++) {
         const struct drive *drive = &array->drive[pool->info.drives[p]];
-        if (drive->state != DRIVE_STATE_GOOD || drive->bad || drive->probe != PROBE_OURS ||
-            !drives_reached(array, pool->info.drives[p]))
+        if (drive->state != DRIVE_STATE_GOOD || drive->bad || drive->unsound ||
+            drive->probe != PROBE_OURS || !drives_reached(array, pool->info.drives[p]))
             return false;
     }
     return true;

@@ -234,7 +234,8 @@ static void accuse(struct array *array, int number)
         !array->pool[drive->pool].born || array->pool[drive->pool].volumes == 0 ||
         !drives_alien(drive) || (drive->state == DRIVE_STATE_STALE && drive->probe == PROBE_BLANK))
         return;
-    leg_drive_bad(array, number, drive->probe == PROBE_BLANK ? FAULT_ALIEN : FAULT_ERROR);
+    bool is_new = drive->probe == PROBE_BLANK || drive->unsound;
+    leg_drive_bad(array, number, is_new ? FAULT_ALIEN : FAULT_ERROR);
 }
 
 struct tally {

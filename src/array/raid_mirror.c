@@ -113,7 +113,8 @@ static bool landed_on_good(struct array *array, const struct part *part)
     for (uint32_t m = 0; m < array->pool[part->pool].members; m++) {
         uint32_t position;
         const struct drive *drive = member(array, part, m, &position);
-        if (position_has(part->landed, position) && drive->state == DRIVE_STATE_GOOD)
+        if (position_has(part->landed, position) && drive->state == DRIVE_STATE_GOOD &&
+            !drive->unsound)
             return true;
         if (mutant(MUTANT_GOOD_WITHOUT_GOOD_DRIVE))
             return true;

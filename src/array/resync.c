@@ -55,7 +55,7 @@ static bool is_source(struct array *array, const struct pool *pool, uint32_t pos
     const struct drive *drive = at_position(array, pool, position);
     bool good = drive->state == DRIVE_STATE_GOOD ||
                 (mutant(MUTANT_COPY_FROM_STALE) && drive->state == DRIVE_STATE_STALE);
-    return good && drive->probe == PROBE_OURS && !drive->bad &&
+    return good && drive->probe == PROBE_OURS && !drive->bad && !drive->unsound &&
            drives_reached(array, pool->info.drives[position]);
 }
 

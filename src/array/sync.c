@@ -6,7 +6,8 @@
  *    it: one that they do not know is foreign
  * S3 superblocks are written for one drive of a pool at a time: the newest table stays the newest;
  *    every drive that takes part gets it in the end, and no drive is SYNCED without it
- * S4 a drive that turns out to be another, empty one begins anew, wherever it was
+ * S4 a drive that turns out to be another, empty one gets no name before the record has FAILED it:
+ *    the record may be about to call the one before it GOOD
  *
  *   WAIT -- ours ----------------------------> COPY --> META --> FLUSH --> SYNCED
  *   WAIT -- blank --> MAP --> LABEL --------^
@@ -279,17 +280,19 @@ void sync_state_copied(struct array *array, int number)
 void sync_pump(struct array *array, int number)
 {
     struct drive *drive = &array->drive[number];
-    if (drive->pool == POOL_NONE || array->phase != PHASE_RUNNING)
+    if (drive->pool == POOL_NONE || array->phase != PHASE_RUNNING ||
+        drive->state != DRIVE_STATE_STALE)
         return;
     struct pool *pool = &array->pool[drive->pool];
     if (!pool->map_known || !pool->born || !level_redundant(pool))
         return;
-    bool labelled_once = drive->sync > SYNC_LABEL || drive->synced;
-    if (labelled_once && drive->probe == PROBE_BLANK) { /* S4 */
+    bool begun = drive->sync > SYNC_LABEL || drive->synced;
+    if (begun && drive->probe == PROBE_BLANK) {
         pool->stamp++;
-        bits_clear(&drive->lacks);
-        sync_begin(array, number);
+        sync_end(array, number);
     }
+    if (drive->sync == SYNC_IDLE && drive->probe == PROBE_BLANK && !drive->bad) /* S4 */
+        leg_drive_bad(array, number, FAULT_ALIEN);
     if (drive->synced && !drive->bad)
         tell_again(array, number);
     if (drive->sync == SYNC_WAIT)

@@ -102,6 +102,8 @@
     X(DIRTY_CLEARED_EARLY, "A2", "`dirty` is cleared before all of it is on the drives") \
     X(DIRTY_CLEARED_AT_JOIN, "A4", "`dirty` is cleared by the swap that takes a member in, before the member knows of it") \
     X(LEAVES_WITHOUT_LOOKING, "coming back", "a joining unit that loses its primary goes out without reading the record") \
+    X(LATENESS_COUNTS, "limits", "the time in which a unit was stopped itself counts against its drives") \
+    X(REBORN_TRAY_TRUSTED, "coming back", "a loop switch that has begun a new life is taken to have what it had not flushed") \
     X(OLD_DEATH_BELIEVED, "a dead interface switch", "a switch believes a unit of an earlier epoch that its session is dead") \
     X(FURTHEST_IGNORED, "takeover 2", "the winner does not take the state of the survivor that is furthest") \
     X(SNAPSHOT_MERGED, "takeover 2", "the state of another is merged into one's own instead of replacing it") \

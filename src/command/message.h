@@ -192,10 +192,14 @@ struct handover_message { /* the receiver reads the record, which names it as pr
 
 /* ---- drives ---- */
 
+enum { LOGIN_LIFE_SHIFT = 24 };
+
 struct login_message {
     uint8_t group;
     struct member member;
-    uint64_t login; /* answer: number that every drive command of this login carries */
+    /* answer: number that every drive command of this login carries. What lies above
+     * LOGIN_LIFE_SHIFT is the same for all logins of one life of the loop switch. */
+    uint64_t login;
     uint8_t drives; /* answer: inventory entries in the payload */
 };
 

@@ -36,7 +36,7 @@ static bool take_config(struct loopswitch *x, const struct loopswitch_config *co
     x->config = *config;
     x->self = port_loop(config->index);
     /* Distinct for distinct lives (the factor is odd), and room for many logins in each. */
-    x->logins = config->incarnation * 0x9E3779B97F4A7C15ull << 24;
+    x->logins = config->incarnation * 0x9E3779B97F4A7C15ull << LOGIN_LIFE_SHIFT;
     x->lives = (uint32_t)(config->incarnation * 0x9E3779B97F4A7C15ull >> 33);
     memset(x->drive_of_slot, 0xFF, sizeof x->drive_of_slot);
     for (uint8_t i = 0; i < config->drives; i++) {

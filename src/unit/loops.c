@@ -70,6 +70,27 @@ static void tell_array(struct unit *x, int l)
     amend_drives_told(x);
 }
 
+static bool reborn(const struct loop_state *loop)
+{
+    return loop->trusted_life != 0 && loop->life != loop->trusted_life &&
+           !mutant(MUTANT_REBORN_TRAY_TRUSTED);
+}
+
+void loops_trust(struct unit *x)
+{
+    for (int l = 0; l < x->config.loops; l++)
+        x->loop[l].trusted_life = x->loop[l].life;
+}
+
+/* We lead, and it has begun a new life under us. */
+static void doubt_drives(struct unit *x, int l)
+{
+    for (int s = 0; s < SLOT_MAX; s++)
+        if (array_drive_reborn(x->array, l * 32 + s))
+            amend_drive(x, l * 32 + s, DRIVE_STATE_FAILED);
+    x->loop[l].trusted_life = x->loop[l].life;
+}
+
 void loops_login(struct unit *x, const struct message *message)
 {
     int l = port_index(message->from);
@@ -79,6 +100,9 @@ void loops_login(struct unit *x, const struct message *message)
     struct loop_state *loop = &x->loop[l];
     loop->logged_in = true;
     loop->login = m->login;
+    loop->life = m->login >> LOGIN_LIFE_SHIFT;
+    if (loop->trusted_life == 0)
+        loop->trusted_life = loop->life;
     loop->drives = m->drives;
     slice_drop(&loop->inventory);
     loop->inventory = slice_ref(message->payload);
@@ -152,6 +176,8 @@ void loops_fence_answer(struct unit *x, const struct message *message)
     x->undrained[l] = mutant(MUTANT_UNDRAINED_NOT_FAILED) ? 0 : m->undrained;
     trace_detail(x->trace, "loop switch %d is fenced at epoch %llu", l,
                  (unsigned long long)m->held_epoch);
+    if (unit_primary(x) && reborn(loop))
+        doubt_drives(x, l); /* before anything more is asked of them */
     if (loop->up_wanted)
         tell_array(x, l);
     if (!unit_primary(x))
@@ -196,6 +222,8 @@ static void mark(struct unit *x, struct record *record, int drive)
 
 void loops_mark_absent(struct unit *x, struct record *record)
 {
+    bool map_decides = x->claim != CLAIM_SECONDARY && x->claim != CLAIM_BACK &&
+                       x->claim != CLAIM_PLANNED; /* every region in it is resynchronised */
     for (uint8_t p = 0; p < POOL_MAX; p++) {
         const struct pool_info *pool = array_pool(x->array, p);
         for (int i = 0; pool && i < pool->drive_count; i++) {
@@ -204,6 +232,8 @@ void loops_mark_absent(struct unit *x, struct record *record)
             bool fenced = x->loop[d / 32].fenced || mutant(MUTANT_ADOPT_BEFORE_FENCE) ||
                           mutant(MUTANT_ABSENT_NOT_FAILED);
             if ((!fenced || undrained) && array_can_fail(x->array, d))
+                mark(x, record, d);
+            else if (!map_decides && reborn(&x->loop[d / 32]) && array_drive_reborn(x->array, d))
                 mark(x, record, d);
         }
     }

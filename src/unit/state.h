@@ -164,6 +164,9 @@ struct loop_state {
     bool up_wanted; /* logged in while we lead: the array is told after the fence */
     struct slice inventory;
     uint8_t drives;
+    /* Lives of its process, as its logins tell them apart. What it had not flushed in an earlier
+     * one may be lost, with the power of its tray. */
+    uint64_t life, trusted_life; /* 0: none */
 };
 
 struct volume_state {
@@ -516,6 +519,7 @@ bool loops_fenced(struct unit *x);      /* every loop switch that answers */
 void loops_login_again(struct unit *x); /* a new incarnation */
 void loops_heard(struct unit *x, int loop);
 /* Drives of the bank behind loop switches that are not fenced, and undrained ones: FAILED. */
+void loops_trust(struct unit *x); /* from now on the present lives of the loop switches count */
 void loops_mark_absent(struct unit *x, struct record *record);
 void loops_tick(struct unit *x);
 void loops_notices(struct unit *x);

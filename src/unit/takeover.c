@@ -220,6 +220,7 @@ void takeover_serve(struct unit *x)
         return;
     x->cleared = true;
     amend_drives_told(x);
+    loops_trust(x);
     array_begin(x->array, x->record.epoch, x->in_doubt); /* it may write from now on: K1 */
     takeover_tick(x);
 }

@@ -210,6 +210,7 @@ void unit_go_out(struct unit *x, const char *why)
     memset(x->directory, 0, sizeof *x->directory);
     for (int s = 0; s < SENDER_MAX; s++)
         sessions_forget(&x->sender[s]);
+    loops_trust(x);
     x->stream_synced = false;
     x->applied = x->held = 0;
     x->storing = false;
@@ -336,17 +337,27 @@ static void pump(struct unit *x, bool time)
     }
 }
 
+/* A unit that was stopped itself finds everybody silent and every drive slow. */
+static void consider_lateness(struct unit *x)
+{
+    if (x->wake_asked_ns == 0 || x->now_ns <= x->wake_asked_ns + x->limits.availability_ns / 2)
+        return;
+    uint64_t late_ns = x->now_ns - x->wake_asked_ns;
+    if (!mutant(MUTANT_LATENESS_COUNTS))
+        array_late(x->array, late_ns);
+    if (x->now_ns < x->listen_until_ns && !mutant(MUTANT_LATENESS_BEGINS_ANEW))
+        return;
+    trace_info(x->trace, "late by %llu ms: listens before it suspects anybody",
+               (unsigned long long)(late_ns / 1000000));
+    x->listen_until_ns = x->now_ns + x->limits.availability_ns;
+}
+
 void unit_step(struct unit *x, const struct event *event, struct actions *actions)
 {
     x->actions = actions;
     x->now_ns = event->now_ns;
     x->trace->now_ns = event->now_ns;
-    if (x->wake_asked_ns && x->now_ns > x->wake_asked_ns + x->limits.availability_ns / 2 &&
-        (x->now_ns >= x->listen_until_ns || mutant(MUTANT_LATENESS_BEGINS_ANEW))) {
-        trace_info(x->trace, "late by %llu ms: listens before it suspects anybody",
-                   (unsigned long long)((x->now_ns - x->wake_asked_ns) / 1000000));
-        x->listen_until_ns = x->now_ns + x->limits.availability_ns;
-    }
+    consider_lateness(x);
     switch (event->kind) {
     case EVENT_TIME:
         break;

@@ -22,14 +22,14 @@ enum {
     KINDS_MAX = 200,
     SENTENCE = 400,
     CPU_SECONDS = 300,
-    EVERY = 2000,
+    EVERY = 3000,
     ROUTINE = 8
 };
 
 static const char usage[] =
     "usage: anomaly_test [PATTERN...] [options]\n"
     "  --every K        one case of K, by chance, and of availability signals one of 8 K (default\n"
-    "                   2000; 1: all of them). Without a PATTERN the stories that last minutes\n"
+    "                   3000; 1: all of them). Without a PATTERN the stories that last minutes\n"
     "                   are told for 1 only\n"
     "  --sample S       which ones: another S, others (default: another one each time)\n"
     "  --seed N         of the simulated world (default 1)\n"

@@ -270,3 +270,37 @@ void story_fence_survives_its_loop_switch(struct story *s)
     story_run(s, MS(200));
     story_assert(s, story_stamp(s, 0, 64, 0) == w2->stamp);
 }
+
+/* Its power is back before anybody can know that the switch has died. What was written and not
+ * flushed is lost there, and comes again from the mirror. */
+void story_tray_loses_power_for_a_moment(struct story *s)
+{
+    for (uint64_t i = 0; i < 8; i++)
+        story_write(s, 0, 2000 + i * 16, 8, 0);
+    story_run(s, MS(50)); /* on the drives, not flushed */
+    story_assert(s, story_unit(s, "A1").mirror_writes == 0);
+    story_mark(s);
+    story_crash(s, "L1");
+    disk_power_cut(s->world, 0);
+    story_restart(s, "L1");
+    story_until(s, story_said(s, "A1 > drive t0/00 is failed"), MS(1000));
+    story_until(s, story_said(s, "A1 > drive t0/00 is good"), MS(5000));
+    story_expect(s, "A1 > drive t0/00 is failed\n"
+                    "A1 > drive t0/00 is stale\n"
+                    "A1 > drive 0 of pool * has all data again\n"
+                    "A1 > drive t0/00 is good\n");
+}
+
+/* The same while its primary dies: the next one knows that the tray has begun a new life. */
+void story_tray_loses_power_and_its_primary_dies(struct story *s)
+{
+    for (uint64_t i = 0; i < 8; i++)
+        story_write(s, 0, 2000 + i * 16, 8, 0);
+    story_run(s, MS(50));
+    story_crash(s, "A");
+    story_crash(s, "L1");
+    disk_power_cut(s->world, 0);
+    story_restart(s, "L1");
+    story_until(s, story_primary(s, "B1"), MS(3000));
+    story_until(s, story_record(s, 0)->drive_state[0] != DRIVE_STATE_GOOD, MS(100));
+}

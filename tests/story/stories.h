@@ -21,6 +21,7 @@ void plain(struct site_options *o); /* two modules, submitters for interface swi
 void three_modules(struct site_options *o);
 void standby(struct site_options *o); /* module A is preferred in both groups */
 void write_through(struct site_options *o);
+void deaths_unknown(struct site_options *o);   /* as across machines */
 void short_processing(struct site_options *o); /* write through; the processing limit is 300 ms */
 void real_switches(struct site_options *o);    /* interface switches and hosts with iSCSI */
 
@@ -79,6 +80,8 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(old_write_in_the_tray, write_through)                      \
     X(drive_given_up_and_then_a_takeover, write_through)         \
     X(drive_that_errs, write_through)                            \
+    X(tray_loses_power_for_a_moment, deaths_unknown)             \
+    X(tray_loses_power_and_its_primary_dies, deaths_unknown)     \
     X(overlapping_writes_destaged_together, plain)               \
     X(overlapping_writes_across_a_region, plain)                 \
     X(logged_in_twice_while_a_drive_is_looked_at, plain)         \

@@ -21,6 +21,11 @@ void write_through(struct site_options *o)
     o->cache = CACHE_WRITE_THROUGH;
 }
 
+void deaths_unknown(struct site_options *o)
+{
+    o->world.deaths_unknown = true;
+}
+
 void short_processing(struct site_options *o)
 {
     o->cache = CACHE_WRITE_THROUGH;
