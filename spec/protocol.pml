@@ -581,7 +581,8 @@ inline forget_outcome(c)
     d_step {
         role[u] == PRIMARY && STATE(u, c) == DONE && ROOM(u) && EARLIER_CONFIRMED(u, c) &&
         confirms && (host[c] >= ANSWERED || BROKEN(FORGOTTEN_UNCONFIRMED)) ->
-        STATE(u, c) = 0; ANSWER(u, c) = 0;
+        STATE(u, c) = 0;
+        if :: host[c] >= ANSWERED -> ANSWER(u, c) = 0 :: else fi;
         if
         :: host[c] >= ANSWERED && !BROKEN(CONFIRMED_NOT_KEPT) ->
             confirmed[u] = confirmed[u] | BIT(c);
