@@ -96,8 +96,13 @@ static bool any_on(const struct faults *f)
     return false;
 }
 
+/* Also in truth: while somebody does not reach the register the record may call a drive good that
+ * has missed writes, and shortly afterwards, too. */
 static bool drives_good(const struct faults *f)
 {
+    if (f->fault[KIND_REGISTER].on || world_now(f->world) < f->register_ok_ns ||
+        (f->fault[KIND_MODULE].on && strstr(f->fault[KIND_MODULE].what, "register")))
+        return false;
     for (int g = 0; g < f->site->options.groups; g++)
         for (int d = 0; d < DRIVE_MAX; d++)
             if (cell_record(f->world, g)->drive_state[d] != DRIVE_STATE_GOOD)
@@ -129,7 +134,7 @@ static bool ready_for(const struct faults *f, enum kind kind)
     if (f->config.wild || kind == KIND_HOST || kind == KIND_SWITCH)
         return true;
     if (!any_on(f))
-        return site_settled(f->site);
+        return site_settled(f->site) && (kind != KIND_TRAY || drives_good(f));
     return kind == KIND_TRAY ? drives_good(f) : members_in_sync(f);
 }
 
@@ -169,6 +174,8 @@ static void begin_fault(struct faults *f, enum kind kind)
     const int *process = victims(f, kind, &count);
     mishap_wait_for_work(f);
     faults_look(f);
+    if (!ready_for(f, kind)) /* no longer */
+        return;
     *fault = (struct fault){.on = true, .process = NOBODY};
     if (count)
         fault->process = process[random_below(&f->random, (uint64_t)count)];
@@ -272,6 +279,8 @@ static void end_fault(struct faults *f, enum kind kind)
     world_say(f->world, "-- end of %s", fault->what);
     faults_look(f);
     fault->on = false;
+    if (strstr(fault->what, "register"))
+        f->register_ok_ns = world_now(f->world) + MS(1500);
     if (kind == KIND_TRAY)
         mend_drives(f);
     if (fault->restart && world_living(f->world, fault->process))

@@ -20,8 +20,7 @@ enum { FAULTS_NUMBERED = 256 };
 struct faults_config {
     uint64_t seed;
     bool wild;
-    bool tray_power; /* a tray that loses power loses what its drives had not flushed */
-    uint64_t gap_ns; /* from one to the next, at most */
+    uint64_t gap_ns;               /* from one to the next, at most */
     bool without[FAULTS_NUMBERED]; /* the n-th does not happen; those above all do */
 };
 

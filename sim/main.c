@@ -32,7 +32,6 @@ static int usage(void)
             "  --for SECONDS       of faults, in virtual time, at most (10)\n"
             "  --commands N        faults end when so many commands were answered (0: no limit)\n"
             "  --wild              faults of one kind meet, power fails for everything\n"
-            "  --tray-power        a tray's power takes what its drives had not flushed\n"
             "  --hosts N           at most so many hosts\n"
             "  --without-faults L  without those faults, by number: 1,4,7-9\n"
             "  --shrink            finds a smaller history that fails as --seed does\n"
@@ -131,7 +130,6 @@ static bool parse(int argc, char **argv, struct options *o)
         } else if (!flag_option(argv[i], "--trace", &c->print) &&
                    !flag_option(argv[i], "--messages", &c->messages) &&
                    !flag_option(argv[i], "--wild", &c->wild) &&
-                   !flag_option(argv[i], "--tray-power", &c->tray_power) &&
                    !flag_option(argv[i], "--shrink", &o->shrink) &&
                    !without_option(argc, argv, &i, c->without) &&
                    !random_seed(argc, argv, &i, &c->seed) &&
@@ -158,10 +156,9 @@ static bool parse(int argc, char **argv, struct options *o)
 static const char *repeated(const struct options *o, bool limits)
 {
     static char text[256];
-    int length =
-        snprintf(text, sizeof text, " --for %llu%s%s%s%s", (unsigned long long)o->seconds,
-                 o->config.wild ? " --wild" : "", o->config.tray_power ? " --tray-power" : "",
-                 o->mutant ? " --mutant " : "", o->mutant ? o->mutant : "");
+    int length = snprintf(text, sizeof text, " --for %llu%s%s%s", (unsigned long long)o->seconds,
+                          o->config.wild ? " --wild" : "", o->mutant ? " --mutant " : "",
+                          o->mutant ? o->mutant : "");
     if (limits && o->config.commands)
         length += snprintf(text + length, sizeof text - (size_t)length, " --commands %llu",
                            (unsigned long long)o->config.commands);

@@ -110,13 +110,27 @@ static void jump(struct faults *f, struct fault *fault)
     world_clock_jump(f->world, fault->process, pick(f, 1, most) * 1000000);
 }
 
-/* In part it is more than one fault: who cannot reach its peers and not its drives, but the
- * register, may win the group, and hosts see a retry. */
+static void cut_to(struct faults *f, int process, int other)
+{
+    link_cut(f->world, process, other, LINK_TO);
+}
+
+static void cut_from(struct faults *f, int process, int other)
+{
+    link_cut(f->world, process, other, LINK_FROM);
+}
+
+/* Of all others, each way or one way. In part it is more than one fault: who does not reach its
+ * peers and some trays, but the others and the register, may win the group and fail those trays'
+ * drives. */
 static void isolate(struct faults *f, struct fault *fault)
 {
     bool in_part = f->config.wild && chance(f, 50);
     snprintf(fault->what, sizeof fault->what, "isolation of %s", name_of(f, fault->process));
-    each_link(f, fault->process, in_part ? 60 : 100, chance(f, 50) ? cut : cut_one_way);
+    if (in_part)
+        each_link(f, fault->process, 60, chance(f, 50) ? cut : cut_one_way);
+    else
+        each_link(f, fault->process, 100, chance(f, 60) ? cut : chance(f, 50) ? cut_to : cut_from);
 }
 
 static void unplug(struct faults *f, struct fault *fault)
@@ -276,8 +290,6 @@ static void tray_power(struct faults *f, struct fault *fault)
     int first = some_drive(f, fault) / 32 * 32;
     crash(f, fault);
     snprintf(fault->what, sizeof fault->what, "power of %s", name_of(f, fault->process));
-    if (!f->config.tray_power)
-        return;
     for (int d = 0; d < f->site->options.drives; d++)
         disk_power_cut(f->world, first + d);
 }

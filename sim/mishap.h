@@ -34,8 +34,9 @@ struct faults {
     uint32_t number, count;
     struct fault fault[KINDS];
     struct group_memory memory[GROUP_MAX];
-    bool power_is_out; /* of the drives, too */
-    int dying;         /* process that dies in the middle of a step, NOBODY: none */
+    uint64_t register_ok_ns; /* from then on the record is up to date */
+    bool power_is_out;       /* of the drives, too */
+    int dying;               /* process that dies in the middle of a step, NOBODY: none */
     uint32_t dying_after;
     bool dying_first; /* ... before that action is carried out */
 };

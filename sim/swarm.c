@@ -225,8 +225,7 @@ static bool comes_up(struct swarm *w)
 static void tell(struct swarm *w)
 {
     const struct swarm_config *config = w->config;
-    struct faults_config faults = {
-        .seed = config->seed, .wild = config->wild, .tray_power = config->tray_power};
+    struct faults_config faults = {.seed = config->seed, .wild = config->wild};
     memcpy(faults.without, config->without, sizeof faults.without);
     faults.gap_ns = config->commands ? MS(1) * w->shape.span_ms / 3 : MS(1200);
     shape_areas(&w->shape, w->site);

@@ -31,9 +31,6 @@ struct swarm_config {
      * wait for a person; but what was written through is never lost, what was flushed neither, and
      * nothing is ever wrong. */
     bool wild;
-    /* A tray's power takes what its drives had not flushed, and may be back before anybody has
-     * failed them. */
-    bool tray_power;
     uint8_t hosts;                 /* so many at most; 0: as the seed says */
     bool without[FAULTS_NUMBERED]; /* faults that do not happen */
 };

@@ -56,7 +56,6 @@
 #define CLEAN_BY_BLOCK 22
 #define UNCLEAN_NOT_REWRITTEN 23
 #define NO_INTENT_MAP 24
-#define JOINER_DOES_NOT_READ 25
 #define CONFIRMED_NOT_KEPT 26
 #define DIRTY_NOT_SET_AT_CLAIM 27
 #define COLD_OVER_DIRTY 28
@@ -64,6 +63,7 @@
 #define LONE_ANSWERS_FROM_MEMORY 30
 #define DEATH_OF_OLD_EPOCH_BELIEVED 31
 #define DIRTY_CLEARED_AT_JOIN 32
+#define DIRTY_NOT_SET_AT_JOIN 33
 byte broken;
 #define BROKEN(rule) (broken == rule)
 
@@ -199,7 +199,6 @@ byte over_then;     /* `over` when R began */
 byte outcome;       /* writes that were completed */
 byte reign[EPOCHS]; /* whose epoch it is, plus 1 */
 byte crashed;       /* units that died */
-bool named_past;    /* a member was gone before the record took it in, and `dirty` was empty */
 bool excused;       /* every holder of a volatile cache died: its loss is said in an event */
 
 hidden byte i, n, m;
@@ -694,7 +693,7 @@ inline claim_cold()
         r_sync[0] != PRESENT && r_sync[1] != PRESENT ->
         printf("%c: cold start, epoch %d\n", 65 + u, r_epoch + 1);
         if
-        :: (crashed > 1 && r_sync[0] && r_sync[1]) || named_past -> excused = 1
+        :: crashed > 1 && r_sync[0] && r_sync[1] -> excused = 1
         :: else
         fi;
         claim_empty(u)
@@ -899,8 +898,11 @@ inline join_end()
         printf("%c: takes the other in, epoch %d\n", 65 + u, r_epoch + 1);
         new_epoch(u);
         r_sync[OTHER(u)] = life[u];
-        if :: life[u] == PAST && r_dirty == NOBODY -> named_past = 1 :: else fi;
-        if :: BROKEN(DIRTY_CLEARED_AT_JOIN) -> r_dirty = NOBODY :: else fi;
+        if
+        :: BROKEN(DIRTY_CLEARED_AT_JOIN) -> r_dirty = NOBODY
+        :: BROKEN(DIRTY_NOT_SET_AT_JOIN) -> skip
+        :: else -> r_dirty = u
+        fi;
         swapped(u);
         append(u, ENTRY(TOLD, 0));
         held[u] = held[u] & ~HAS_STATE;
@@ -922,7 +924,7 @@ inline depend_at_last()
 inline join_fails()
 {
     d_step {
-        up[u] && role[u] == JOINING && (fresh[u] || BROKEN(JOINER_DOES_NOT_READ)) &&
+        up[u] && role[u] == JOINING && fresh[u] &&
         (NO_PRIMARY_OVER(u) || WARY(A_JOINER)) ->
         printf("%c: does not come in\n", 65 + u);
         if :: !NO_PRIMARY_OVER(u) -> suspicions-- :: else fi;

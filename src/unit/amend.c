@@ -6,8 +6,7 @@
  * A1  a change of in_sync is a new epoch
  * A2  every swap that leaves the primary lone sets `dirty` if its mirror or queue holds any write
  * A3  a lone primary answers only under its lease, and with its replicated state on the drives
- * A4  `dirty` of one that was lone stands until every member has confirmed the epoch that took it
- * in
+ * A4  the swap that takes a member in sets `dirty`; it stands until all have confirmed that epoch
  */
 #include "unit/state.h"
 
@@ -111,7 +110,10 @@ static bool lone_change(struct unit *x, struct record *next)
     if (next->in_sync.count > 1) {
         changed = next->lease != 0;
         next->lease = 0;
-        if (next->dirty.module != MODULE_NONE && everybody_knows(x)) { /* A4 */
+        if (x->reg.joining != MODULE_NONE && !mutant(MUTANT_DIRTY_NOT_SET_AT_JOIN)) { /* A4 */
+            next->dirty = x->self;
+            changed = true;
+        } else if (next->dirty.module != MODULE_NONE && everybody_knows(x)) {
             next->dirty = member_none();
             changed = true;
         }

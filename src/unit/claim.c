@@ -7,6 +7,8 @@
  * whose lease has run out and that left nothing dirty C2  who claims has stopped answering READY in
  * the old epoch, and so have all that it names in_sync C3  a claim that leaves the claimant lone
  * sets `dirty` if its mirror or queue holds any write
+ * C4  who has claimed without the state, and was deposed before it was read from the drives, claims
+ * back in the same way: it has nothing to serve but what the drives hold
  */
 #include "base/text.h"
 #include "unit/state.h"
@@ -129,6 +131,7 @@ void claim_swap(struct unit *x, enum claim_kind kind)
     struct record next = x->record;
     bool holds_queue = kind == CLAIM_SECONDARY || kind == CLAIM_BACK;
     x->claim = kind;
+    x->stateless = !holds_queue; /* C4 */
     x->in_doubt = kind == CLAIM_OVER_LONE || (kind == CLAIM_COLD && !x->record.clean);
     if (mutant(MUTANT_WITHOUT_DOUBT))
         x->in_doubt = false;
@@ -261,7 +264,7 @@ void claim_deposed(struct unit *x)
     if ((dead || x->now_ns - x->record_seen_ns >= limit) && array_can_serve(x->array)) {
         x->cause = dead ? "claimant_died" : "claimant_unserved";
         x->suspect_ns = x->now_ns;
-        claim_swap(x, CLAIM_BACK);
+        claim_swap(x, x->stateless && !mutant(MUTANT_CLAIM_BACK_EMPTY) ? x->claim : CLAIM_BACK);
     }
 }
 

@@ -271,6 +271,7 @@ bool snapshot_part(struct unit *x, const struct message *message)
         unit_go_out(x, "it can not take the state");
         return false;
     }
+    x->stateless = false;
     apply_parts(x);
     if (!mutant(MUTANT_SNAPSHOT_MERGED))
         drop_unmarked(x);

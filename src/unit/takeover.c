@@ -101,6 +101,17 @@ static bool state_may_exist(const struct unit *x)
     return false;
 }
 
+/* Has it volumes whose acknowledged writes may have been in memory only? */
+static bool caches(const struct unit *x)
+{
+    for (uint8_t p = 0; p < POOL_MAX; p++) {
+        const struct pool_info *pool = array_pool(x->array, p);
+        if (pool && pool->cache == CACHE_MIRRORED)
+            return true;
+    }
+    return false;
+}
+
 void takeover_loaded(struct unit *x, bool failed)
 {
     if (x->state != UNIT_STATE_ADOPTING || x->state_here)
@@ -123,7 +134,7 @@ void takeover_loaded(struct unit *x, bool failed)
             scsi_forget_volatile(x->scsi);
         if (!mutant(MUTANT_COLD_WITHOUT_ATTENTION))
             scsi_power_on(x->scsi);
-        if (x->claim == CLAIM_COLD && x->in_doubt)
+        if (x->claim == CLAIM_COLD && x->in_doubt && caches(x))
             actions_notice(x->actions, "cold_start group=%d volatile_cache=lost",
                            x->config.group + 1);
     } else if (x->claim != CLAIM_FIRST && state_may_exist(x)) {
@@ -136,6 +147,7 @@ void takeover_loaded(struct unit *x, bool failed)
     }
     x->next_order = 1;
     x->state_here = true;
+    x->stateless = false;
 }
 
 static void clear_begin(struct unit *x)

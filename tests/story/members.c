@@ -290,3 +290,27 @@ void story_stop_in_order_and_start_again(struct story *s)
     story_assert(s, m >= 0 && site_describe(s->site, m, 0, &status));
     story_assert(s, status.array.resync_left_bytes == 0 && status.array.regions_in_doubt == 0);
 }
+
+/* One claims from nothing and cannot reach the drives; so does the other, over it. The first claims
+ * back: it holds no more of the group than at first, and reads the state when it can. */
+void story_claims_back_without_the_state(struct story *s)
+{
+    static const char *const modules[] = {"A", "B"}, *const loops[] = {"L1", "L2"};
+    struct op *w = story_write(s, 0, 64, 8, 0);
+    story_flush(s, 0, 0);
+    story_crash(s, "A");
+    story_crash(s, "B");
+    for (int i = 0; i < 4; i++)
+        story_cut(s, modules[i / 2], loops[i % 2], LINK_BOTH);
+    story_restart(s, "A");
+    story_until(s, story_said(s, "A1 > claims epoch *: cold_start"), MS(10000));
+    story_restart(s, "B");
+    story_until(s, story_said(s, "B1 > claims epoch *: lone_gone"), MS(20000));
+    story_mark(s);
+    story_until(s, story_said(s, "A1 > claims epoch *"), MS(60000));
+    for (int i = 0; i < 4; i++)
+        story_restore(s, modules[i / 2], loops[i % 2]);
+    story_until(s, story_primary(s, "A1") || story_primary(s, "B1"), MS(60000));
+    story_settle_attentions(s);
+    story_assert(s, story_stamp(s, 0, 64, 0) == w->stamp);
+}

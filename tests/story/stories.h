@@ -89,6 +89,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(tray_and_module, plain)                                    \
     X(fence_survives_its_loop_switch, write_through)             \
     X(drop_with_dirty_data_and_then_death, plain)                \
+    X(claims_back_without_the_state, plain)                      \
     X(taken_in_by_the_last_act, plain)                           \
     X(a_person_gives_up_what_is_lost, plain)                     \
     X(lone_primary_dies_clean, plain)                            \
