@@ -392,7 +392,8 @@ static bool group_in_sync(const json_t *group)
     json_t *member;
     json_array_foreach(
         members, i, member) if (!status_list_has(in_sync, json_string_value(member))) return false;
-    return !json_array_size(json_object_get(group, "drives_failed")) &&
+    return !*status_text_of(group, "dirty") &&
+           !json_array_size(json_object_get(group, "drives_failed")) &&
            !json_array_size(json_object_get(group, "drives_stale")) &&
            !status_number_of(group, "regions_in_doubt") &&
            !status_number_of(group, "resync_left_bytes");

@@ -162,7 +162,10 @@ static json_t *wait_in_sync(void)
     for (int i = 0; i < 1000; i++) {
         json_t *status = ask("{\"verb\":\"status\"}");
         const char *a = state_of_unit(status, 0), *b = state_of_unit(status, 1);
-        if (a && b && strcmp(a, "primary") == 0 && strcmp(b, "secondary") == 0)
+        const json_t *unit = json_array_get(json_object_get(status, "units"), 0);
+        const json_t *dirty = json_object_get(json_object_get(unit, "record"), "dirty");
+        if (a && b && strcmp(a, "primary") == 0 && strcmp(b, "secondary") == 0 &&
+            json_is_null(dirty))
             return status;
         json_decref(status);
         usleep(10000);

@@ -126,12 +126,24 @@ static void set_members(struct unit *x, struct record *next, enum claim_kind kin
     }
 }
 
+static bool any_lives(const struct unit *x)
+{
+    for (int i = 0; i < x->record.in_sync.count; i++)
+        if (x->living_in_sync[i])
+            return true;
+    for (int i = 0; i < x->record.previous.count; i++)
+        if (x->living_previous[i])
+            return true;
+    return false;
+}
+
 void claim_swap(struct unit *x, enum claim_kind kind)
 {
     struct record next = x->record;
     bool holds_queue = kind == CLAIM_SECONDARY || kind == CLAIM_BACK;
     x->claim = kind;
     x->stateless = !holds_queue; /* C4 */
+    x->nobody_lived = !holds_queue && !any_lives(x);
     x->in_doubt = kind == CLAIM_OVER_LONE || (kind == CLAIM_COLD && !x->record.clean);
     if (mutant(MUTANT_WITHOUT_DOUBT))
         x->in_doubt = false;
@@ -157,17 +169,6 @@ void claim_swap(struct unit *x, enum claim_kind kind)
     trace_info(x->trace, "claims epoch %llu: %s", (unsigned long long)next.epoch, x->cause);
     unit_become(x, UNIT_STATE_CLAIMING);
     control_swap(x, SWAP_CLAIM, &next);
-}
-
-static bool any_lives(const struct unit *x)
-{
-    for (int i = 0; i < x->record.in_sync.count; i++)
-        if (x->living_in_sync[i])
-            return true;
-    for (int i = 0; i < x->record.previous.count; i++)
-        if (x->living_previous[i])
-            return true;
-    return false;
 }
 
 static bool is_preferred(const struct unit *x)

@@ -292,6 +292,11 @@ void mirror_destaged(struct unit *x, struct queued *q)
         x->destaging_count--;
         return;
     }
+    if (unit_lone(x) && !q->io.fua) { /* it went lone meanwhile: `dirty` asks for flushed */
+        q->destaging = false;
+        x->destaging_count--;
+        return;
+    }
     struct entry entry = {.kind = ENTRY_CLEAN, .id = q->message.id};
     stream_append(x, &entry);
     trace_detail(x->trace, "clean %llu", (unsigned long long)q->order);

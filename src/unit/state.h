@@ -294,6 +294,7 @@ struct unit {
     uint32_t undrained[LOOP_MAX];
     uint64_t suspect_ns;
     const char *cause;
+    bool nobody_lived;      /* when we claimed: what was in memory only is lost */
     bool stateless;         /* its claim began without the state, which has not been read yet */
     const char *leaving;    /* JOINING: why it goes out, unless the record names it */
     uint64_t loss_accepted; /* generation of the record whose `dirty` a person has given up */

@@ -150,7 +150,8 @@ class Array:
             for unit in p.get("units", []):
                 record = unit.get("record", {})
                 if unit["state"] == "primary" and len(record.get("in_sync", [])) == 2 \
-                        and not record.get("previous") and not record.get("drives_failed") \
+                        and not record.get("previous") and not record.get("dirty") \
+                        and not record.get("drives_failed") \
                         and not record.get("drives_stale") and not unit.get("resync_left_bytes"):
                     primaries[unit["group"]] = unit
                 if unit["state"] not in ("primary", "secondary"):
