@@ -32,6 +32,7 @@ enum {
     PDU_LOGOUT_RESPONSE = 0x26,
     PDU_R2T = 0x31,
     PDU_ASYNC = 0x32,
+    PDU_REJECT = 0x3F,
     PDU_IMMEDIATE = 0x40,
 };
 
@@ -282,6 +283,18 @@ static bool counts_status(const uint8_t *pdu)
     }
 }
 
+/* Too many immediate requests at a time: this one never runs. A real host gives it up as well. */
+static void rejected(struct host *h, const uint8_t *data, uint32_t length)
+{
+    struct op *op = length >= HEADER ? op_of(h->clients, be32_at(data + 16)) : NULL;
+    if (!op || op->kind != OP_TASK || op->state != OP_STATE_WAITING || op->path != h->config.path ||
+        op->host != h->config.host) {
+        world_say(h->world, "-- host%d got a reject", h->config.host);
+        return;
+    }
+    op_aborted(h->clients, op);
+}
+
 static void take_pdu(struct host *h, const uint8_t *pdu, const uint8_t *data, uint32_t length)
 {
     if (counts_status(pdu))
@@ -319,6 +332,9 @@ static void take_pdu(struct host *h, const uint8_t *pdu, const uint8_t *data, ui
         stream_close(h->world, h->stream);
         lost(h);
         return;
+    case PDU_REJECT:
+        rejected(h, data, length);
+        break;
     default:
         world_say(h->world, "-- host%d got opcode %02x", h->config.host, pdu[0] & 0x3F);
     }

@@ -85,6 +85,13 @@ static bool still_leads(const struct unit *x, uint8_t primary)
            member_same(p->signal.member, x->record.primary);
 }
 
+/* Whoever leads has died, and its module came back before anybody missed its signals. */
+static bool reborn(const struct unit *x, uint8_t primary)
+{
+    return x->peer[primary].signal.member.incarnation > x->record.primary.incarnation &&
+           !mutant(MUTANT_NEW_LIFE_TRUSTED);
+}
+
 void suspect_tick(struct unit *x)
 {
     if (!suspect_allowed(x))
@@ -100,6 +107,8 @@ void suspect_tick(struct unit *x)
     } else if (x->state == UNIT_STATE_SECONDARY) {
         if (primary < MODULE_MAX && silent(x, primary))
             suspect_primary(x, "availability");
+        else if (primary < MODULE_MAX && reborn(x, primary))
+            suspect_primary(x, "restarted");
         else if (primary < MODULE_MAX && unserved(x) && !mutant(MUTANT_UNSERVED_CLAIM_STANDS))
             suspect_primary(x, "unserved");
     } else if (x->state == UNIT_STATE_JOINING && primary < MODULE_MAX && silent(x, primary)) {

@@ -64,6 +64,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(each_suspects_the_other, plain)                            \
     X(loser_of_the_claim, three_modules)                         \
     X(winner_dies_before_it_serves, plain)                       \
+    X(primary_restarts_before_it_is_missed, deaths_unknown)      \
     X(no_endless_chase, plain)                                   \
     X(survivors_lag_behind_each_other, three_modules)            \
     X(new_session_while_the_next_primary_lags, three_modules)    \

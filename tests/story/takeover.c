@@ -55,6 +55,19 @@ void story_winner_dies_before_it_serves(struct story *s)
     story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
 }
 
+/* A primary without any command dies, and its module is back within the availability limit: its
+ * signals hardly pause, but it leads no more. */
+void story_primary_restarts_before_it_is_missed(struct story *s)
+{
+    story_crash(s, "A");
+    story_run(s, MS(60));
+    story_restart(s, "A");
+    story_until(s, story_primary(s, "B1"), MS(1000));
+    story_expect(s, "B1 > suspects A1: restarted -> *\n"
+                    "B1 > adopt 0 commands, * -> serve\n");
+    story_until(s, story_in_sync(s, "A1"), MS(2000));
+}
+
 /* Two units that cannot hear each other but both reach the register must not chase each other. */
 void story_no_endless_chase(struct story *s)
 {
