@@ -265,6 +265,7 @@ static void put_off(uint64_t *at_ns, uint64_t late_ns)
 
 void array_late(struct array *array, uint64_t late_ns)
 {
+    put_off(&array->now_ns, late_ns); /* of the last pump: nothing may lie beyond it */
     for (int i = 0; i < LEG_MAX; i++) {
         struct leg *leg = &array->leg[i];
         put_off(&leg->since_ns, late_ns);

@@ -191,6 +191,37 @@ static void test_hang_is_found_by_reads(void **state)
     fake_free(w);
 }
 
+/* We were stopped while a read was under way, and its links are cut when we wake: it is not over. */
+static void test_late_and_cut(void **state)
+{
+    (void)state;
+    struct fake_world *w = world(5);
+    assert_true(fake_write(w, 8, 4096, 7));
+    fake_run(w, MS(8000));
+    w->drive[0].hangs = w->drive[4].hangs = true;
+    struct array_io io = {.op = ARRAY_READ, .lba = 8, .blocks = 8};
+    array_submit(w->array, &io);
+    while (w->commands == 0)
+        fake_turn(w);
+    w->now_ns += MS(300);
+    array_late(w->array, MS(290));
+    fake_logout(w, 0, false);
+    fake_logout(w, 1, false);
+    fake_turn(w);
+    assert_null(array_next_done(w->array));
+    w->drive[0].hangs = w->drive[4].hangs = false;
+    fake_login(w, 0);
+    fake_login(w, 1);
+    struct array_io *done = NULL;
+    while (!done) {
+        fake_turn(w);
+        done = array_next_done(w->array);
+    }
+    assert_false(io.failed);
+    slice_drop(&io.data);
+    fake_free(w);
+}
+
 /* Sixteen tries and more, one of them unanswered all the time. */
 static void test_open_try_is_not_forgotten(void **state)
 {
@@ -481,6 +512,7 @@ int main(void)
         cmocka_unit_test(test_failed_drive_is_tried_again),
         cmocka_unit_test(test_back_on_line),
         cmocka_unit_test(test_hang_is_found_by_reads),
+        cmocka_unit_test(test_late_and_cut),
         cmocka_unit_test(test_open_try_is_not_forgotten),
         cmocka_unit_test(test_refused_late),
         cmocka_unit_test(test_failed_flush),
