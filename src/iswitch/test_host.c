@@ -362,6 +362,7 @@ void test_host_send(struct test_host *t, uint32_t stream, void *header, const vo
     memcpy(pdu, header, ISCSI_BHS_BYTES);
     if (s->header_digest) {
         iscsi_digest_put(pdu + at, iscsi_digest(ISCSI_DIGEST_BEGIN, pdu, ISCSI_BHS_BYTES));
+        pdu[at] ^= s->header_digest == 2;
         at += 4;
     }
     if (length > 0)
@@ -369,6 +370,7 @@ void test_host_send(struct test_host *t, uint32_t stream, void *header, const vo
     if (length > 0 && s->data_digest) {
         iscsi_digest_put(pdu + at + length + pad,
                          iscsi_digest(ISCSI_DIGEST_BEGIN, pdu + at, length + pad));
+        pdu[at + length + pad] ^= s->data_digest == 2;
         at += 4;
     }
     test_host_bytes(t, stream, pdu, at + length + pad);

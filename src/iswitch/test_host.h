@@ -28,7 +28,7 @@ struct test_stream {
     uint8_t *pending; /* that the switch has not read yet: it is paused */
     uint32_t pending_length;
     uint32_t cmd_sn, itt;
-    uint32_t header_digest, data_digest;
+    uint32_t header_digest, data_digest; /* 2: what is sent has wrong ones */
 };
 
 struct test_command {
