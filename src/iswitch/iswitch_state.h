@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/mutant.h"
 #include "command/directory.h"
+#include "iswitch/authentication.h"
 #include "iswitch/iswitch.h"
 #include "iswitch/keys.h"
 #include "wire/iscsi.h"
@@ -229,6 +230,7 @@ struct connection {
     bool login_begun, declared, security_done;
     uint64_t keys_seen;
     struct parameters parameters;
+    struct authentication authentication;
     uint8_t isid[6];
     uint16_t tsih, cid;
     uint32_t login_itt;

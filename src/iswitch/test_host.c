@@ -334,10 +334,12 @@ void test_host_open(struct test_host *t, uint32_t stream)
     s->open = true;
     s->cmd_sn = 100 * stream;
     s->itt = 0x1000;
-    test_host_step(
-        t, &(struct event){
-               .kind = EVENT_STREAM_OPEN,
-               .stream = {.stream = stream, .local = "10.1.2.3:3260", .peer = "10.9.9.9:50000"}});
+    struct event event = {
+        .kind = EVENT_STREAM_OPEN,
+        .stream = {.stream = stream, .local = "10.1.2.3:3260", .peer = "10.9.9.9:50000"}};
+    if (!t->no_chance)
+        memset(event.stream.random, (int)(0x10 * stream), sizeof event.stream.random);
+    test_host_step(t, &event);
 }
 
 void test_host_bytes(struct test_host *t, uint32_t stream, const void *bytes, uint32_t length)

@@ -52,6 +52,7 @@ struct test_host {
     bool keep_tasks;                             /* ... nor task management */
     bool keep_nexus;
     bool keep_withdrawals; /* the commands have an order: they are answered as they end */
+    bool no_chance;        /* streams are opened without random bytes */
     bool stopped;
     uint32_t commands; /* that came to a unit */
     struct test_command command[TEST_COMMANDS];
