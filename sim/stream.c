@@ -279,7 +279,7 @@ static void step_open(struct streams *streams, struct stream *s)
     event.stream.portal = s->portal;
     event.stream.local = s->local;
     event.stream.peer = s->peer;
-    for (int i = 0; i < 16; i++)
+    for (size_t i = 0; i < sizeof event.stream.random; i++)
         event.stream.random[i] = (uint8_t)random_next(world_random(streams->world));
     s->opened = true;
     world_step_part(streams->world, s->part, &event);

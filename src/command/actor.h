@@ -85,7 +85,7 @@ struct event {
             uint32_t stream;          /* the world's handle, unique over the process's life */
             uint8_t portal;           /* index of the portal it came in by */
             const char *local, *peer; /* OPEN: "address:port", IPv6 in brackets */
-            uint8_t random[16];       /* OPEN: for challenges and identities */
+            uint8_t random[48];       /* OPEN: for challenges and identities; zero: no chance */
             uint32_t sunk;            /* DATA: so many bytes went into the sink first, then */
             const uint8_t *bytes;     /* DATA: these. The machine takes all of them */
             uint32_t length;

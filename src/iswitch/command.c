@@ -166,6 +166,15 @@ void command_end(struct iswitch *x, struct connection *c)
         command_due(x, c);
 }
 
+/* It has never come: the host sends it again, under the CmdSN that is still due. */
+void command_damaged(struct iswitch *x, struct connection *c)
+{
+    struct task *task = receive_task(c);
+    c->receive.task = NULL;
+    if (task && task->state == TASK_STATE_EARLY)
+        task_free(x, task);
+}
+
 void command_refuse(struct iswitch *x, struct task *task, uint8_t status)
 {
     task->refused = true;

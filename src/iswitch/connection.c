@@ -81,6 +81,9 @@ void connection_open(struct iswitch *x, const struct event *event)
     c->stage = ISCSI_STAGE_SECURITY;
     memcpy(&c->last_ttt, event->stream.random, sizeof c->last_ttt);
     memcpy(&c->stat_sn, event->stream.random + 4, sizeof c->stat_sn);
+    c->authentication.identifier = event->stream.random[8];
+    memcpy(c->authentication.challenge, event->stream.random + 16,
+           sizeof c->authentication.challenge);
     keys_default(&c->parameters);
     receive_clear(c);
     connection_become(x, c, CONNECTION_STATE_LOGIN);

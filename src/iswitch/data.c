@@ -12,6 +12,8 @@ enum {
     ASCQ_UNEXPECTED_UNSOLICITED = 0x0C,
     ASCQ_NOT_ENOUGH_UNSOLICITED = 0x0D,
     ASC_DATA_PHASE_ERROR = 0x4B,
+    ASC_PROTOCOL_SERVICE = 0x47,
+    ASCQ_CRC_ERROR = 0x05,
 };
 
 static const struct iscsi_data_out *data_of(const struct connection *c)
@@ -114,6 +116,23 @@ void data_end(struct iswitch *x, struct connection *c)
         data_expect(x, task);
 }
 
+/* The rest of what was asked for is waited for, then the command fails. */
+void data_damaged(struct iswitch *x, struct connection *c)
+{
+    struct task *task = receive_task(c);
+    if (task)
+        task->damaged = true;
+    data_end(x, c);
+}
+
+static bool r2t_outstanding(const struct task *task)
+{
+    for (int i = 0; i < R2T_MAX; i++)
+        if (task->r2t[i].ttt != ISCSI_TAG_NONE)
+            return true;
+    return false;
+}
+
 static void send_r2t(struct iswitch *x, struct task *task, struct r2t *r2t)
 {
     struct connection *c = task->session->connection;
@@ -137,6 +156,10 @@ static void send_r2t(struct iswitch *x, struct task *task, struct r2t *r2t)
 void data_expect(struct iswitch *x, struct task *task)
 {
     must(task->buffer && task->session->connection);
+    if (task->damaged && !task->unsolicited && !r2t_outstanding(task)) {
+        command_fail(x, task, ASC_PROTOCOL_SERVICE, ASCQ_CRC_ERROR);
+        return;
+    }
     if (task->received == task->data_length) {
         task_route(x, task);
         return;
@@ -147,7 +170,7 @@ void data_expect(struct iswitch *x, struct task *task)
     }
     uint32_t most = task->session->connection->parameters.r2t_max;
     for (uint32_t i = 0; i < R2T_MAX && i < most; i++) {
-        if (task->unsolicited || task->solicited == task->data_length)
+        if (task->unsolicited || task->damaged || task->solicited == task->data_length)
             return;
         if (task->r2t[i].ttt == ISCSI_TAG_NONE)
             send_r2t(x, task, &task->r2t[i]);

@@ -6,8 +6,7 @@
  * another.
  *
  * Deviations from RFC 7143: one connection a session, ErrorRecoveryLevel 0, DataPDUInOrder and
- * DataSequenceInOrder Yes only; CLEAR ACA and TASK REASSIGN are refused; a digest error ends the
- * connection.
+ * DataSequenceInOrder Yes only; CLEAR ACA and TASK REASSIGN are refused.
  *
  *   receive.c    bytes to PDUs           command.c, data.c   a SCSI command and its data out
  *   pdu.c        PDUs to their files     task.c              its way to its group and back

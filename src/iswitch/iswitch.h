@@ -6,6 +6,7 @@
  * that owns its volume through a sender, and each host the one response. It knows no SCSI beyond
  * the LUN and the directions of data: the units are the device server. */
 
+#include "command/secret.h"
 #include "iswitch/sender.h"
 
 struct iswitch;
@@ -31,6 +32,7 @@ struct iswitch_config {
         uint8_t switch_index;
         char address[PORTAL_BYTES];
     } portal[PORTAL_MAX];
+    struct secrets secrets; /* for CHAP */
     uint32_t session_max;   /* hosts' connections at a time */
     uint64_t payload_bytes; /* payload that hosts may have under way in all */
 };

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/mutant.h"
 #include "command/directory.h"
+#include "iswitch/authentication.h"
 #include "iswitch/iswitch.h"
 #include "iswitch/keys.h"
 #include "wire/iscsi.h"
@@ -90,6 +91,7 @@ struct task {
     uint32_t charged; /* payload that it is counted with */
     uint32_t data_length, received;
     bool unsolicited; /* the host still sends data that nobody asked for */
+    bool damaged;     /* a part of it came with a wrong digest */
     uint32_t unsolicited_sn;
     uint32_t solicited; /* up to here asked for, or come unasked */
     uint32_t r2t_sn;
@@ -195,6 +197,7 @@ struct receive {
     struct buffer *buffer; /* with a reference of its own: its command may end meanwhile */
     uint32_t offset;
     bool act;                 /* the PDU counts; false: it is only skipped */
+    bool damaged;             /* its data digest is wrong */
     struct task *task;        /* that it belongs to, if it still is ... */
     uint32_t task_generation; /* ... this one */
 };
@@ -227,6 +230,7 @@ struct connection {
     bool login_begun, declared, security_done;
     uint64_t keys_seen;
     struct parameters parameters;
+    struct authentication authentication;
     uint8_t isid[6];
     uint16_t tsih, cid;
     uint32_t login_itt;
@@ -357,6 +361,9 @@ enum verdict {
 };
 enum verdict pdu_begin(struct iswitch *x, struct connection *c);
 void pdu_end(struct iswitch *x, struct connection *c);
+/* The PDU has come with a wrong data digest: it is rejected, and what it belongs to goes on, or
+ * ends, without it (RFC 7143 7.8). */
+void pdu_damaged(struct iswitch *x, struct connection *c);
 /* A request other than a SCSI command: is its CmdSN due, so that it counts? */
 bool pdu_in_order(const struct connection *c);
 /* ... it counts now: the next CmdSN is due. */
@@ -441,6 +448,7 @@ void task_answered(struct iswitch *x, struct task *task, const struct response_m
 
 enum verdict command_begin(struct iswitch *x, struct connection *c);
 void command_end(struct iswitch *x, struct connection *c);
+void command_damaged(struct iswitch *x, struct connection *c);
 /* Early commands that are due now. */
 void command_due(struct iswitch *x, struct connection *c);
 /* CHECK CONDITION, ABORTED COMMAND (RFC 7143 11.4.7.2) from ourselves. */
@@ -449,6 +457,7 @@ void command_refuse(struct iswitch *x, struct task *task, uint8_t status);
 
 enum verdict data_begin(struct iswitch *x, struct connection *c);
 void data_end(struct iswitch *x, struct connection *c);
+void data_damaged(struct iswitch *x, struct connection *c);
 /* A task with a buffer: asks for what has not come, or goes on if all has. */
 void data_expect(struct iswitch *x, struct task *task);
 

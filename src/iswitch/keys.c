@@ -55,7 +55,7 @@ static const struct key_row rows[] = {
     {"TargetName", KEY_KIND_NAME, IN_LOGIN, false, 1, ISCSI_NAME_MAX, 0, 0, PARAMETER(target), {0}},
     {"SessionType", KEY_KIND_NAME, IN_LOGIN, false, 1, 15, 0, 0, PARAMETER(session_type), {0}},
     {"InitiatorAlias", KEY_KIND_IGNORED, IN_ANY, false, 0, 0, 0, 0, 0, {0}},
-    {"AuthMethod", KEY_KIND_LIST, IN_SECURITY, false, 0, 0, 0, 0, PARAMETER(auth_method), {"None"}},
+    {"AuthMethod", KEY_KIND_REFUSED, IN_SECURITY, false, 0, 0, 0, 0, 0, {0}}, /* login.c has it */
     {"HeaderDigest",
      KEY_KIND_LIST,
      IN_OPERATIONAL,
@@ -415,6 +415,5 @@ enum keys_result keys_take(struct negotiation *n, const char *key, char *value)
     if (row->kind == KEY_KIND_NAME)
         return KEYS_BROKEN;
     keys_put(n->out, key, "Reject");
-    return row->at == PARAMETER(auth_method) && row->kind == KEY_KIND_LIST ? KEYS_NO_AUTHENTICATION
-                                                                           : KEYS_OK;
+    return KEYS_OK;
 }

@@ -28,7 +28,7 @@ struct parameters {
     char initiator[ISCSI_NAME_MAX + 1];
     char target[ISCSI_NAME_MAX + 1];
     char session_type[16];
-    uint32_t auth_method, header_digest, data_digest, task_reporting;
+    uint32_t header_digest, data_digest, task_reporting;
     uint32_t max_connections, initial_r2t, immediate_data;
     uint32_t segment_max; /* the host's MaxRecvDataSegmentLength */
     uint32_t burst_max, first_burst;
@@ -38,9 +38,8 @@ struct parameters {
 void keys_default(struct parameters *parameters);
 
 enum keys_result {
-    KEYS_OK,                /* also when the key is refused or not understood: the answer says so */
-    KEYS_BROKEN,            /* the rules of negotiation are broken */
-    KEYS_NO_AUTHENTICATION, /* no method in common */
+    KEYS_OK,     /* also when the key is refused or not understood: the answer says so */
+    KEYS_BROKEN, /* the rules of negotiation are broken */
 };
 
 struct negotiation {

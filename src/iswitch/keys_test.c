@@ -67,7 +67,6 @@ static void each_kind(void **state)
         {"HeaderDigest", "CRC32C,None", "HeaderDigest=CRC32C", OF(header_digest), 1, 1, false},
         {"HeaderDigest", "SHA,None", "HeaderDigest=None", OF(header_digest), 0, 1, false},
         {"DataDigest", "SHA", "DataDigest=Reject", OF(data_digest), 0, 1, false},
-        {"AuthMethod", "CHAP,None", "AuthMethod=None", OF(auth_method), 0, 0, false},
         {"MaxRecvDataSegmentLength", "262144", NULL, OF(segment_max), 262144, 1, false},
         {"MaxRecvDataSegmentLength", "4096", NULL, OF(segment_max), 4096, 3, false},
         {"MaxRecvDataSegmentLength", "100", "MaxRecvDataSegmentLength=Reject", OF(segment_max),
@@ -127,8 +126,6 @@ static void rules(void **state)
     begin(&g, ISCSI_STAGE_OPERATIONAL, false);
     assert_int_equal(take(&g, "InitialR2T", "No"), KEYS_OK);
     assert_int_equal(take(&g, "InitialR2T", "Yes"), KEYS_BROKEN); /* twice */
-    begin(&g, ISCSI_STAGE_SECURITY, false);
-    assert_int_equal(take(&g, "AuthMethod", "CHAP,KRB5"), KEYS_NO_AUTHENTICATION);
 }
 
 static void output_is_bounded(void **state)

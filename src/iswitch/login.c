@@ -94,10 +94,14 @@ static enum iscsi_login_status take_keys(struct connection *c)
     char *key, *value;
     enum iscsi_text text;
     while ((text = iscsi_text_next(&segment, &key, &value)) == ISCSI_TEXT_PAIR) {
-        enum keys_result result = keys_take(&n, key, value);
-        if (result == KEYS_NO_AUTHENTICATION)
-            return ISCSI_LOGIN_AUTHENTICATION;
-        if (result == KEYS_BROKEN)
+        bool twice = false;
+        if (c->stage == ISCSI_STAGE_SECURITY &&
+            authentication_take(&c->authentication, key, value, &twice)) {
+            if (twice)
+                return ISCSI_LOGIN_INITIATOR_ERROR;
+            continue;
+        }
+        if (keys_take(&n, key, value) == KEYS_BROKEN)
             return ISCSI_LOGIN_INITIATOR_ERROR;
         n.discovery = strcmp(c->parameters.session_type, "Discovery") == 0;
     }
@@ -182,6 +186,23 @@ void login_retry(struct iswitch *x, struct connection *c)
         enter_full_feature(x, c);
 }
 
+static bool proof_pending(const struct connection *c)
+{
+    return c->authentication.state == AUTHENTICATION_STATE_METHOD ||
+           c->authentication.state == AUTHENTICATION_STATE_CHALLENGED;
+}
+
+/* The security stage, and whether there had to be one. */
+static enum iscsi_login_status check_security(struct iswitch *x, struct connection *c)
+{
+    if (c->stage != ISCSI_STAGE_SECURITY)
+        return authentication_verdict(x, c);
+    enum iscsi_login_status status = authentication_answer(x, c);
+    if (status == ISCSI_LOGIN_SUCCESS && c->login_flags & ISCSI_LOGIN_TRANSIT && !proof_pending(c))
+        status = authentication_verdict(x, c);
+    return status;
+}
+
 static void transit(struct iswitch *x, struct connection *c, uint8_t next)
 {
     if (next != ISCSI_STAGE_FULL_FEATURE) {
@@ -215,13 +236,15 @@ void login_end(struct iswitch *x, struct connection *c)
         status = take_keys(c);
     if (status == ISCSI_LOGIN_SUCCESS && !named)
         status = check_names(x, c);
+    if (status == ISCSI_LOGIN_SUCCESS)
+        status = check_security(x, c);
     if (status != ISCSI_LOGIN_SUCCESS) {
         fail(x, c, status);
         return;
     }
     c->login_begun = true;
     declare(c);
-    if (flags & ISCSI_LOGIN_TRANSIT)
+    if (flags & ISCSI_LOGIN_TRANSIT && !proof_pending(c))
         transit(x, c, stage_next(flags));
     else
         respond(x, c, (uint8_t)(c->stage << 2), ISCSI_LOGIN_SUCCESS);

@@ -8,18 +8,20 @@
 struct pdu_row {
     enum verdict (*begin)(struct iswitch *x, struct connection *c);
     void (*end)(struct iswitch *x, struct connection *c);
+    /* after the Reject of one with a wrong data digest; NULL: as if it had never come */
+    void (*damaged)(struct iswitch *x, struct connection *c);
     bool discovery; /* allowed in a discovery session */
     bool logout;    /* ... and while a logout waits for the session's end */
 };
 
 static const struct pdu_row rows[] = {
-    [ISCSI_NOP_OUT] = {nop_begin, nop_end, true, true},
-    [ISCSI_SCSI_COMMAND] = {command_begin, command_end, false, false},
-    [ISCSI_TASK_REQUEST] = {management_begin, management_end, false, false},
-    [ISCSI_LOGIN_REQUEST] = {login_begin, login_end, false, false},
-    [ISCSI_TEXT_REQUEST] = {text_begin, text_end, true, false},
-    [ISCSI_DATA_OUT] = {data_begin, data_end, false, false},
-    [ISCSI_LOGOUT_REQUEST] = {logout_begin, logout_end, true, false},
+    [ISCSI_NOP_OUT] = {nop_begin, nop_end, NULL, true, true},
+    [ISCSI_SCSI_COMMAND] = {command_begin, command_end, command_damaged, false, false},
+    [ISCSI_TASK_REQUEST] = {management_begin, management_end, NULL, false, false},
+    [ISCSI_LOGIN_REQUEST] = {login_begin, login_end, NULL, false, false},
+    [ISCSI_TEXT_REQUEST] = {text_begin, text_end, NULL, true, false},
+    [ISCSI_DATA_OUT] = {data_begin, data_end, data_damaged, false, false},
+    [ISCSI_LOGOUT_REQUEST] = {logout_begin, logout_end, NULL, true, false},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
@@ -79,6 +81,14 @@ void pdu_end(struct iswitch *x, struct connection *c)
 {
     must(opcode_of(c) < ROWS);
     rows[opcode_of(c)].end(x, c);
+}
+
+void pdu_damaged(struct iswitch *x, struct connection *c)
+{
+    must(opcode_of(c) < ROWS);
+    connection_reject(x, c, ISCSI_REJECT_DATA_DIGEST);
+    if (rows[opcode_of(c)].damaged)
+        rows[opcode_of(c)].damaged(x, c);
 }
 
 bool pdu_in_order(const struct connection *c)

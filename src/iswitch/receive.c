@@ -20,7 +20,7 @@ void receive_clear(struct connection *c)
     r->data_length = r->data_have = 0;
     r->place = RECEIVE_PLACE_NOWHERE;
     r->buffer = NULL;
-    r->act = false;
+    r->act = r->damaged = false;
     r->task = NULL;
 }
 
@@ -152,11 +152,14 @@ static void tail_complete(struct iswitch *x, struct connection *c)
         uint8_t expected[ISCSI_DIGEST_BYTES];
         iscsi_digest_put(expected, iscsi_digest(r->digest, r->tail, pad));
         if (memcmp(expected, r->tail + pad, sizeof expected) != 0) {
-            connection_close(x, c, "data digest error");
-            return;
+            r->damaged = true;
+            trace_info(x->trace, "host %s: %s with a data digest error", c->peer,
+                       iscsi_opcode_name(r->header[0]));
         }
     }
-    if (r->act)
+    if (r->act && r->damaged)
+        pdu_damaged(x, c);
+    else if (r->act)
         pdu_end(x, c);
     if (connection_is_open(c))
         receive_clear(c);

@@ -334,10 +334,12 @@ void test_host_open(struct test_host *t, uint32_t stream)
     s->open = true;
     s->cmd_sn = 100 * stream;
     s->itt = 0x1000;
-    test_host_step(
-        t, &(struct event){
-               .kind = EVENT_STREAM_OPEN,
-               .stream = {.stream = stream, .local = "10.1.2.3:3260", .peer = "10.9.9.9:50000"}});
+    struct event event = {
+        .kind = EVENT_STREAM_OPEN,
+        .stream = {.stream = stream, .local = "10.1.2.3:3260", .peer = "10.9.9.9:50000"}};
+    if (!t->no_chance)
+        memset(event.stream.random, (int)(0x10 * stream), sizeof event.stream.random);
+    test_host_step(t, &event);
 }
 
 void test_host_bytes(struct test_host *t, uint32_t stream, const void *bytes, uint32_t length)
@@ -362,6 +364,7 @@ void test_host_send(struct test_host *t, uint32_t stream, void *header, const vo
     memcpy(pdu, header, ISCSI_BHS_BYTES);
     if (s->header_digest) {
         iscsi_digest_put(pdu + at, iscsi_digest(ISCSI_DIGEST_BEGIN, pdu, ISCSI_BHS_BYTES));
+        pdu[at] ^= s->header_digest == 2;
         at += 4;
     }
     if (length > 0)
@@ -369,6 +372,7 @@ void test_host_send(struct test_host *t, uint32_t stream, void *header, const vo
     if (length > 0 && s->data_digest) {
         iscsi_digest_put(pdu + at + length + pad,
                          iscsi_digest(ISCSI_DIGEST_BEGIN, pdu + at, length + pad));
+        pdu[at + length + pad] ^= s->data_digest == 2;
         at += 4;
     }
     test_host_bytes(t, stream, pdu, at + length + pad);

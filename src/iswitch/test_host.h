@@ -28,7 +28,7 @@ struct test_stream {
     uint8_t *pending; /* that the switch has not read yet: it is paused */
     uint32_t pending_length;
     uint32_t cmd_sn, itt;
-    uint32_t header_digest, data_digest;
+    uint32_t header_digest, data_digest; /* 2: what is sent has wrong ones */
 };
 
 struct test_command {
@@ -52,6 +52,7 @@ struct test_host {
     bool keep_tasks;                             /* ... nor task management */
     bool keep_nexus;
     bool keep_withdrawals; /* the commands have an order: they are answered as they end */
+    bool no_chance;        /* streams are opened without random bytes */
     bool stopped;
     uint32_t commands; /* that came to a unit */
     struct test_command command[TEST_COMMANDS];

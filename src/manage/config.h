@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "command/limits.h"
+#include "command/secret.h"
 
 enum {
     CONFIG_PATH = 256,
@@ -33,6 +34,12 @@ struct config_process {
     uint8_t modules, switches, loops; /* bit i: the part of that number runs here */
 };
 
+struct config_secret {
+    char name[SECRET_NAME_BYTES]; /* "": none */
+    char path[CONFIG_PATH];       /* of the file that holds it, absolute */
+    unsigned line;                /* of the configuration, for sentences */
+};
+
 struct config {
     char file[CONFIG_PATH];
     char array[NAME_BYTES];
@@ -42,6 +49,12 @@ struct config {
     char log_level[8];               /* error, warn, info, detail */
     struct limits limits;
     uint64_t buffer_bytes, mirror_bytes;
+    struct { /* see command/secret.h */
+        bool required;
+        uint8_t users;
+        struct config_secret user[SECRET_USERS_MAX];
+        struct config_secret target;
+    } chap;
     uint8_t modules, switches, loops, groups, processes;
     char module[MODULE_MAX][CONFIG_NAME];
     char unit[MODULE_MAX][GROUP_MAX][CONFIG_NAME]; /* "A1": module name and group number */
@@ -89,6 +102,10 @@ int config_parse(const char *path, const char *text, size_t length, const char *
 /* Every drive's file is there, or may be made: 0, or -1 and a sentence. What a new array needs; a
  * daemon whose drive has vanished serves the others. */
 int config_check_drives(const struct config *config, char *sentence, size_t sentence_bytes);
+/* The secrets that chap: names, from their files: 0, or -1 and a sentence: a file that others can
+ * read, a secret that is too short, the same one in both directions. */
+int config_read_secrets(const struct config *config, struct secrets *out, char *sentence,
+                        size_t sentence_bytes);
 /* Which process runs a part: index, or -1. */
 int config_process_of_port(const struct config *config, port_id port);
 /* Names of parts: "A1", "IS1", "L1"; for managers "A". Never NULL. */

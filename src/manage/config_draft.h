@@ -60,6 +60,11 @@ struct draft_volume {
     struct config_value name, pool, size, block, lun, read_only;
 };
 
+struct draft_secret {
+    unsigned line;
+    struct config_value name, secret;
+};
+
 struct config_draft {
     const char *file;
     struct config_value array, state, target, log, links, link_address, link_port, register_path,
@@ -73,6 +78,9 @@ struct config_draft {
     struct draft_process process[CONFIG_PROCESS_MAX];
     struct draft_pool pool[CONFIG_CREATE_MAX];
     struct draft_volume volume[CONFIG_CREATE_MAX];
+    struct config_value chap_required;
+    uint32_t chap_users;
+    struct draft_secret chap_user[SECRET_USERS_MAX], chap_target;
 };
 
 struct config_complaint {
@@ -94,6 +102,9 @@ bool config_check(const struct config_draft *draft, struct config *config,
 /* Which parts run where, and their links. The last step of config_check. */
 bool config_processes_check(const struct config_draft *draft, struct config *config,
                             const struct config_complaint *where);
+/* Who may log in with which secret: names and paths. After config_check. */
+bool config_secrets_check(const struct config_draft *draft, struct config *config,
+                          const struct config_complaint *where);
 /* Pools, volumes, maps. After config_check. */
 bool config_create_check(const struct config_draft *draft, struct config *config,
                          const struct config_complaint *where);

@@ -149,10 +149,30 @@ static const struct config_rule create_rules[] = {
      .table = &volume_table, .stride = sizeof(struct draft_volume),
      .count_offset = AT(config_draft, volumes)},
 };
+static const struct config_rule secret_rules[] = {
+    {KEY("name", RULE_TEXT, AT(draft_secret, name)), RANGE(1, SECRET_NAME_BYTES - 1),
+     .required = true},
+    {KEY("secret", RULE_TEXT, AT(draft_secret, secret)), RANGE(1, PATH_HIGH), .required = true},
+};
+static const struct config_rule chap_target_rules[] = {
+    {KEY("name", RULE_TEXT, AT(config_draft, chap_target.name)), RANGE(1, SECRET_NAME_BYTES - 1),
+     .required = true},
+    {KEY("secret", RULE_TEXT, AT(config_draft, chap_target.secret)), RANGE(1, PATH_HIGH),
+     .required = true},
+};
+static const struct rule_table secret_table = TABLE(secret_rules),
+                               chap_target_table = TABLE(chap_target_rules);
+static const struct config_rule chap_rules[] = {
+    {KEY("required", RULE_BOOL, AT(config_draft, chap_required))},
+    {KEY("users", RULE_MAPS, AT(config_draft, chap_user)), RANGE(0, SECRET_USERS_MAX),
+     .table = &secret_table, .stride = sizeof(struct draft_secret),
+     .count_offset = AT(config_draft, chap_users)},
+    {KEY("target", RULE_MAP, 0), .table = &chap_target_table},
+};
 static const struct rule_table limit_table = TABLE(limit_rules), part_table = TABLE(part_rules),
                                memory_table = TABLE(memory_rules),
                                register_table = TABLE(register_rules),
-                               create_table = TABLE(create_rules);
+                               create_table = TABLE(create_rules), chap_table = TABLE(chap_rules);
 
 static const struct config_rule file_rules[] = {
     {KEY("array", RULE_NAME, AT(config_draft, array)), RANGE(1, NAME_BYTES - 1), .required = true},
@@ -173,6 +193,7 @@ static const struct config_rule file_rules[] = {
     {KEY("memory", RULE_MAP, 0), .table = &memory_table},
     {KEY("register", RULE_MAP, 0), .table = &register_table},
     {KEY("create", RULE_MAP, 0), .table = &create_table},
+    {KEY("chap", RULE_MAP, 0), .table = &chap_table},
 };
 static const struct rule_table file_table = TABLE(file_rules);
 

@@ -105,7 +105,10 @@ static int build_switch(struct node *node, struct part *part, char *sentence, si
         if (config->group[g].owner)
             iswitch.owner = g;
     list_portals(config, &iswitch);
+    if (config_read_secrets(config, &iswitch.secrets, sentence, bytes))
+        return -1;
     part->machine = iswitch_new(&iswitch, loop_buffers(node->loop), &part->trace);
+    explicit_bzero(&iswitch.secrets, sizeof iswitch.secrets);
     return part->machine ? 0 : no_memory(part, sentence, bytes);
 }
 

@@ -78,6 +78,11 @@ static int check_state(struct up *up)
 {
     char sentence[CONFIG_SENTENCE];
     bool fresh;
+    static struct secrets secrets;
+    int read = config_read_secrets(&up->config, &secrets, sentence, sizeof sentence);
+    explicit_bzero(&secrets, sizeof secrets);
+    if (read != 0)
+        return segue_fail(up->call, SEGUE_EXIT_USAGE, "BAD_SECRET", NULL, "%s", sentence);
     if (state_prepare(&up->config, &fresh, sentence, sizeof sentence) != 0)
         return segue_fail(up->call, SEGUE_EXIT_USAGE, "BAD_STATE", NULL, "%s", sentence);
     int code = take_lock(up);
