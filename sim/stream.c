@@ -186,11 +186,31 @@ void stream_cut(struct world *world, uint32_t stream, bool cut)
         schedule(streams, s, world_now(world) + world_settings(world)->link_delay_ns, w);
 }
 
+/* What the host's kernel still had to send is gone: at most what the network holds comes yet. */
+static void discard_unsent(struct way *w, uint64_t until_ns)
+{
+    struct piece **p = &w->head;
+    while (*p && (*p)->at_ns <= until_ns)
+        p = &(*p)->next;
+    struct piece *rest = *p;
+    *p = NULL;
+    w->tail = p;
+    while (rest) {
+        struct piece *next = rest->next;
+        free(rest);
+        rest = next;
+    }
+    if (w->last_ns > until_ns)
+        w->last_ns = until_ns;
+}
+
 void stream_reset(struct world *world, uint32_t stream)
 {
+    enum { IN_NETWORK_NS = 50 * 1000 * 1000 };
     struct stream *s = find(world_streams(world), stream);
     if (!s || s->host_closed)
         return;
+    discard_unsent(&s->to_switch, world_now(world) + IN_NETWORK_NS);
     void *host = s->host;
     const struct stream_ops *ops = s->ops;
     stream_close(world, stream);

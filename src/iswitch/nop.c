@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* NOP-Out and NOP-In (RFC 7143 11.18, 11.19): hosts' pings are answered with their data; our own
- * find out whether a host lives. A silent host is pinged after nop_ns and dropped after twice that.
- * A host whose bytes may have lain in a socket for long is doubted: what is read of it goes to no
+ * find out whether a host lives. Every host is pinged each half nop_ns, and one that is silent for
+ * twice nop_ns is dropped. A host whose bytes may have lain in a socket, or crept along a line, for
+ * long is doubted: what is read of it goes to no
  * group before it has answered a ping sent since then (docs/PROTOCOL.md, "A dead interface
  * switch"). */
 
@@ -119,7 +120,7 @@ static bool ping_wanted(const struct iswitch *x, const struct connection *c)
         return true;
     if (c->prove_ns > 0 && newest < c->prove_ns)
         return true;
-    return x->now_ns - c->heard_ns >= limit_ns(x) && newest <= c->heard_ns;
+    return x->now_ns - (newest > c->proof_ns ? newest : c->proof_ns) >= limit_ns(x) / 2;
 }
 
 static void ping(struct iswitch *x, struct connection *c)

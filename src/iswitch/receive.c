@@ -239,12 +239,15 @@ static void hold(struct iswitch *x, struct connection *c, const uint8_t *bytes, 
     c->hold_length += length;
 }
 
-/* What lay in a socket for we do not know how long proves nothing of the host. */
+/* What lay in a socket for we do not know how long proves nothing of the host; nor does what comes
+ * while the answers to pings do not: it may have left the host as long ago as the last ping that it
+ * answered, and the host may have gone on by another path since. */
 static void consider_delay(struct iswitch *x, struct connection *c, bool late)
 {
+    uint64_t limit_ns = x->config.sender.limits.nop_ns;
     if (late)
         nop_doubt(x, c, x->now_ns);
-    else if (x->now_ns - c->heard_ns > x->config.sender.limits.nop_ns &&
+    else if ((x->now_ns - c->heard_ns > limit_ns || x->now_ns - c->proof_ns > limit_ns) &&
              !mutant(MUTANT_SILENCE_FRESH))
         nop_doubt(x, c, x->now_ns - iswitch_stale_ns(x) / 2);
     c->heard_ns = x->now_ns;

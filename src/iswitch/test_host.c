@@ -44,8 +44,8 @@ void test_host_begin(struct test_host *t, const struct iswitch_config *config)
     t->now_ns = MS(1000);
     t->disk = calloc(1, TEST_DISK_BYTES);
     for (int i = 0; i <= TEST_STREAMS; i++) {
-        t->stream[i].received = malloc(TEST_RECEIVED_BYTES);
-        t->stream[i].pending = malloc(TEST_RECEIVED_BYTES);
+        t->stream[i].received = calloc(1, TEST_RECEIVED_BYTES);
+        t->stream[i].pending = calloc(1, TEST_RECEIVED_BYTES);
     }
     t->x = iswitch_new(config, t->pool, &t->trace);
     assert_non_null(t->x);
