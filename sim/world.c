@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/world.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,7 +13,7 @@
 #include "sim/world_state.h"
 #include "wire/frame.h"
 
-enum { SPIN_MAX = 200000 };
+enum { SPIN_MAX = 200000, LARGE_BYTES = 256 << 10 };
 
 struct world_config world_config_default(uint64_t seed)
 {
@@ -31,8 +32,11 @@ struct world_config world_config_default(uint64_t seed)
     };
 }
 
+/* A machine takes memory for the largest array at its start, and a history uses little of it. Large
+ * pieces come from the system, all zero and only as far as they are used. */
 struct world *world_new(const struct world_config *config)
 {
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
     struct world *world = calloc(1, sizeof *world);
     must(world);
     world->config = *config;
