@@ -38,6 +38,7 @@ struct links {
     struct world *world;
     int count;
     struct link at[LINKS_MAX];
+    struct link *between[WORLD_PROCESSES][WORLD_PROCESSES]; /* NULL: none */
 };
 
 enum { WHAT_CONNECT = 2 }; /* what: link * 4 + direction, or + WHAT_CONNECT */
@@ -77,19 +78,14 @@ void links_add(struct links *links, int a, int b)
     struct link *l = &links->at[links->count++];
     l->process[0] = a;
     l->process[1] = b;
+    links->between[a][b] = links->between[b][a] = l;
     l->way[0].tail = &l->way[0].head;
     l->way[1].tail = &l->way[1].head;
 }
 
 static struct link *find(struct links *links, int a, int b)
 {
-    for (int i = 0; i < links->count; i++) {
-        struct link *l = &links->at[i];
-        if ((l->process[0] == a && l->process[1] == b) ||
-            (l->process[0] == b && l->process[1] == a))
-            return l;
-    }
-    return NULL;
+    return links->between[a][b];
 }
 
 static struct direction *way_from(struct link *l, int process)

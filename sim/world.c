@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/world.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,7 +13,7 @@
 #include "sim/world_state.h"
 #include "wire/frame.h"
 
-enum { SPIN_MAX = 200000 };
+enum { SPIN_MAX = 200000, LARGE_BYTES = 256 << 10 };
 
 struct world_config world_config_default(uint64_t seed)
 {
@@ -31,8 +32,11 @@ struct world_config world_config_default(uint64_t seed)
     };
 }
 
+/* A machine takes memory for the largest array at its start, and a history uses little of it. Large
+ * pieces come from the system, all zero and only as far as they are used. */
 struct world *world_new(const struct world_config *config)
 {
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
     struct world *world = calloc(1, sizeof *world);
     must(world);
     world->config = *config;
@@ -102,7 +106,7 @@ struct part *world_add_part(struct world *world, int process, const char *name, 
     part->trace.max_level = world->config.trace;
     part->trace.sink = trace_sink;
     part->trace.world = world;
-    part->port = port;
+    part->port = world->port[world->parts] = port;
     part->kind = kind;
     part->config = config;
     part->index = world->parts++;
@@ -155,7 +159,8 @@ struct item *item_new(enum item_kind kind)
 {
     struct item *item = malloc(sizeof *item);
     must(item);
-    memset(item, 0, sizeof *item);
+    /* a frame's head and message are written whole, or not looked at */
+    memset(item, 0, kind == ITEM_FRAME ? offsetof(struct item, frame.head) : sizeof *item);
     item->kind = kind;
     return item;
 }
@@ -268,6 +273,15 @@ static void bury(struct world *world, int process)
     world->dying = false;
 }
 
+static void find_sleeper(struct process *p)
+{
+    p->sleeper = NULL;
+    for (int i = 0; i < p->parts; i++)
+        if (p->part[i]->wake_ns != UINT64_MAX &&
+            (!p->sleeper || p->part[i]->wake_ns < p->sleeper->wake_ns))
+            p->sleeper = p->part[i];
+}
+
 void world_step_part(struct world *world, struct part *part, struct event *event)
 {
     struct process *p = &world->process[part->process];
@@ -284,6 +298,7 @@ void world_step_part(struct world *world, struct part *part, struct event *event
     part->kind->check(part->machine);
     must(p->life == life);
     part->wake_ns = part->kind->wake_ns(part->machine);
+    find_sleeper(p);
     p->busy_until = world->now_ns + world->config.step_ns + p->more_ns;
     if (world->watch.stepped)
         world->watch.stepped(world->watch.watcher, part);
@@ -306,8 +321,10 @@ static struct part *part_for(struct world *world, int process, port_id port)
 
 static void take_frame(struct world *world, struct part *part, struct item *item)
 {
-    struct message message = item->frame.message;
-    if (item->frame.head_length > 0) {
+    struct message message;
+    if (item->frame.head_length == 0)
+        message = item->frame.message;
+    else {
         bool known = frame_decode(item->frame.head, item->frame.head_length,
                                   item->frame.payload_length, &message);
         if (!known)
@@ -369,21 +386,17 @@ static void take(struct world *world, int process, struct item *item)
 }
 
 /* When the process has something to do: world time, UINT64_MAX: never. *sleeper: who wakes then. */
-static uint64_t due(struct world *world, int process, struct part **sleeper)
+static uint64_t due(const struct world *world, const struct process *p, struct part **sleeper)
 {
-    struct process *p = &world->process[process];
     *sleeper = NULL;
     if (!p->living || p->paused)
         return UINT64_MAX;
     if (p->head)
         return world->now_ns < p->busy_until ? p->busy_until : world->now_ns;
-    for (int i = 0; i < p->parts; i++)
-        if (p->part[i]->wake_ns != UINT64_MAX &&
-            (!*sleeper || p->part[i]->wake_ns < (*sleeper)->wake_ns))
-            *sleeper = p->part[i];
-    if (!*sleeper)
+    *sleeper = p->sleeper;
+    if (!p->sleeper)
         return UINT64_MAX;
-    uint64_t at = world_time(world, process, (*sleeper)->wake_ns);
+    uint64_t at = process_time(world, p, p->sleeper->wake_ns);
     return at < p->busy_until ? p->busy_until : at;
 }
 
@@ -415,7 +428,7 @@ bool world_step(struct world *world, uint64_t until)
     struct part *sleeper = NULL;
     for (int p = 0; p < world->processes; p++) {
         struct part *who;
-        uint64_t when = due(world, p, &who);
+        uint64_t when = due(world, &world->process[p], &who);
         if (when < at) {
             at = when;
             process = p;
@@ -468,6 +481,7 @@ void world_start(struct world *world, int process)
         must(part->machine);
         part->wake_ns = part->kind->wake_ns(part->machine);
     }
+    find_sleeper(p);
     for (int i = 0; i < world->parts; i++)
         if (world->part[i].process == process) {
             struct event event = {.kind = EVENT_TIME};
@@ -504,6 +518,7 @@ void world_crash(struct world *world, int process)
         part->machine = NULL;
         part->wake_ns = UINT64_MAX;
     }
+    find_sleeper(p);
     streams_process_down(world->streams, process);
     links_process_down(world->links, process);
     cells_process_down(world->cells, process);

@@ -33,7 +33,7 @@ struct part *world_part_of_port(struct world *world, port_id port)
 {
     port = world_served_by(port);
     for (int i = 0; i < world->parts; i++)
-        if (world->part[i].port == port)
+        if (world->port[i] == port)
             return &world->part[i];
     return NULL;
 }
@@ -75,18 +75,7 @@ uint64_t world_now(const struct world *world)
 
 uint64_t world_clock(const struct world *world, int process)
 {
-    const struct process *p = &world->process[process];
-    uint64_t gone = world->now_ns - p->clock_at;
-    return p->clock_ns + gone + (uint64_t)((int64_t)gone * p->drift / 1000000);
-}
-
-uint64_t world_time(const struct world *world, int process, uint64_t clock_ns)
-{
-    uint64_t clock = world_clock(world, process);
-    if (clock_ns <= clock)
-        return world->now_ns;
-    int64_t left = (int64_t)(clock_ns - clock), drift = world->process[process].drift;
-    return world->now_ns + (uint64_t)(drift ? left - left / (1000000 + drift) * drift + 2 : left);
+    return process_clock(world, &world->process[process]);
 }
 
 void world_clock_drift(struct world *world, int process, int32_t parts_per_million)

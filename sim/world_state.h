@@ -16,6 +16,7 @@ struct process {
     uint64_t busy_until, more_ns;
     struct part *part[WORLD_PARTS]; /* its parts */
     int parts;
+    struct part *sleeper; /* the first that wants to wake; NULL: none ever */
     struct item *head, **tail;
 };
 
@@ -28,6 +29,7 @@ struct world {
     struct process process[WORLD_PROCESSES];
     int processes;
     struct part part[WORLD_PARTS];
+    port_id port[WORLD_PARTS]; /* of the parts: to look them up */
     int parts;
     struct actions *actions;
     struct buffer_pool *buffers;
@@ -44,8 +46,22 @@ struct world {
     void *alarm_context;
 };
 
+static inline uint64_t process_clock(const struct world *world, const struct process *p)
+{
+    uint64_t gone = world->now_ns - p->clock_at;
+    uint64_t clock = p->clock_ns + gone;
+    return p->drift ? clock + (uint64_t)((int64_t)gone * p->drift / 1000000) : clock;
+}
 /* When that process's clock will show `clock_ns`, or shortly after. */
-uint64_t world_time(const struct world *world, int process, uint64_t clock_ns);
+static inline uint64_t process_time(const struct world *world, const struct process *p,
+                                    uint64_t clock_ns)
+{
+    uint64_t clock = process_clock(world, p);
+    if (clock_ns <= clock)
+        return world->now_ns;
+    int64_t left = (int64_t)(clock_ns - clock), drift = p->drift;
+    return world->now_ns + (uint64_t)(drift ? left - left / (1000000 + drift) * drift + 2 : left);
+}
 /* A drive's frames go to its loop switch. */
 port_id world_served_by(port_id port);
 

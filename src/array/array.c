@@ -57,21 +57,16 @@ struct array *array_new(uint8_t group, port_id self, struct buffer_pool *buffers
     list_init(&array->working);
     list_init(&array->done);
     list_init(&array->parts_free);
-    for (int i = 0; i < LEG_MAX; i++)
-        list_append(&array->legs_free, &array->leg[i].link);
     array->legs_free_count = LEG_MAX;
-    for (int i = 0; i < PART_MAX; i++)
-        list_append(&array->parts_free, &array->part[i].link);
     for (int d = 0; d < DRIVE_MAX; d++) {
         struct drive *drive = &array->drive[d];
+        drive->lacks = &array->lacks[d];
         drive->pool = POOL_NONE;
         drive->info.bank = BANK_NONE;
         list_init(&drive->waiting);
         list_init(&drive->sent);
         list_init(&drive->lingering);
     }
-    for (int p = 0; p < POOL_MAX; p++)
-        pools_reset(&array->pool[p]);
     return array;
 }
 
@@ -114,11 +109,11 @@ void array_halt(struct array *array)
     hostio_forget_all(array);
     blob_forget(array);
     carry_forget(array);
-    for (int p = 0; p < POOL_MAX; p++) {
-        pools_reset(&array->pool[p]);
-        if (array->pool[p].used)
+    for (uint32_t p = 0; p < array->pools_end; p++)
+        if (array->pool[p].used) {
+            pools_reset(&array->pool[p]);
             drives_count_stale(array, &array->pool[p]);
-    }
+        }
     for (int d = 0; d < DRIVE_MAX; d++) {
         struct drive *drive = &array->drive[d];
         sync_end(array, d);
@@ -162,16 +157,18 @@ void array_settled(struct array *array)
     if (array->settled)
         return;
     array->settled = true;
-    for (int p = 0; p < POOL_MAX; p++)
-        array->pool[p].intent.active = true;
+    for (uint32_t p = 0; p < array->pools_end; p++)
+        if (array->pool[p].used)
+            array->pool[p].intent.active = true;
     array->again = array->more = true;
 }
 
 void array_quiesce(struct array *array)
 {
     array->quiescing = true;
-    for (int p = 0; p < POOL_MAX; p++)
-        array->pool[p].intent.quiet = false;
+    for (uint32_t p = 0; p < array->pools_end; p++)
+        if (array->pool[p].used)
+            array->pool[p].intent.quiet = false;
     array->again = array->more = true;
 }
 
@@ -180,7 +177,7 @@ static void quiesce_pump(struct array *array)
     if (!array->quiescing || array->phase != PHASE_RUNNING || array->ios > 0 ||
         array->carry.count > 0 || array->store.active || array->store.wanted)
         return;
-    for (int p = 0; p < POOL_MAX; p++) {
+    for (uint32_t p = 0; p < array->pools_end; p++) {
         const struct pool *pool = &array->pool[p];
         if (pool->used && pool->map_known && pool->born &&
             (!pool->intent.quiet || pool->intent.legs > 0))
@@ -215,7 +212,7 @@ static void timers(struct array *array)
         if (!array->loop[l].up && array->loop[l].down_ns == 0)
             array->loop[l].down_ns = array->now_ns;
     leg_timers(array);
-    for (int p = 0; p < POOL_MAX; p++)
+    for (uint32_t p = 0; p < array->pools_end; p++)
         if (array->pool[p].used)
             part_timers(array, &array->pool[p]);
 }
@@ -241,10 +238,9 @@ void array_pump(struct array *array, uint64_t now_ns, struct actions *actions)
         blob_pump(array);
         carry_pump(array, actions);
         hostio_pump(array);
-        for (int p = 0; p < POOL_MAX; p++)
+        for (uint32_t p = 0; p < array->pools_end; p++)
             pool_pump(array, &array->pool[p]);
-        if (was_short && array->legs_free_count > LEG_RESERVE + DRIVE_MAX &&
-            !list_empty(&array->parts_free))
+        if (was_short && array->legs_free_count > LEG_RESERVE + DRIVE_MAX && part_room(array))
             array->legs_short = false;
         quiesce_pump(array);
         leg_settle(array);
@@ -266,14 +262,14 @@ static void put_off(uint64_t *at_ns, uint64_t late_ns)
 void array_late(struct array *array, uint64_t late_ns)
 {
     put_off(&array->now_ns, late_ns); /* of the last pump: nothing may lie beyond it */
-    for (int i = 0; i < LEG_MAX; i++) {
+    for (uint32_t i = 0; i < array->legs_used; i++) {
         struct leg *leg = &array->leg[i];
         put_off(&leg->since_ns, late_ns);
         put_off(&leg->tried_ns, late_ns);
     }
-    for (int i = 0; i < PART_MAX; i++)
+    for (uint32_t i = 0; i < array->parts_used; i++)
         put_off(&array->part[i].since_ns, late_ns);
-    for (int d = 0; d < DRIVE_MAX; d++)
+    drives_each (array, d)
         put_off(&array->drive[d].bad_ns, late_ns);
     for (int l = 0; l < LOOP_MAX; l++)
         put_off(&array->loop[l].down_ns, late_ns);
@@ -307,7 +303,9 @@ uint8_t array_waiting_drive(const struct array *array)
 {
     uint64_t oldest = UINT64_MAX;
     uint8_t drive = 0xFF;
-    for (int d = 0; array->ios > 0 && d < DRIVE_MAX; d++) {
+    if (array->ios == 0)
+        return drive;
+    drives_each (array, d) {
         oldest_of(&array->drive[d].waiting, &oldest, &drive);
         oldest_of(&array->drive[d].sent, &oldest, &drive);
     }
@@ -320,7 +318,7 @@ void array_describe(const struct array *array, struct array_status *out)
     out->drive_commands = array->legs_sent;
     out->read_bytes = array->read_bytes;
     out->written_bytes = array->written_bytes;
-    for (int p = 0; p < POOL_MAX; p++) {
+    for (uint32_t p = 0; p < array->pools_end; p++) {
         const struct pool *pool = &array->pool[p];
         if (!pool->used)
             continue;
@@ -331,7 +329,7 @@ void array_describe(const struct array *array, struct array_status *out)
         for (uint8_t d = 0; d < pool->info.drive_count; d++) {
             const struct drive *drive = &array->drive[pool->info.drives[d]];
             if (drive->state == DRIVE_STATE_STALE)
-                out->resync_left_bytes += bits_count(&drive->lacks) * pool->region_bytes;
+                out->resync_left_bytes += bits_count(drive->lacks) * pool->region_bytes;
         }
     }
 }
@@ -342,7 +340,7 @@ void array_check(const struct array *array)
     must(array->phase != PHASE_IDLE || (array->ios == 0 && array->legs_sent == 0));
     must(array->carry.count <= CARRY_MAX && array->orphans <= array->ios);
     must(list_empty(&array->legs_ended)); /* L1 */
-    for (int p = 0; p < POOL_MAX; p++) {
+    for (uint32_t p = 0; p < array->pools_end; p++) {
         const struct pool *pool = &array->pool[p];
         if (!pool->used)
             continue;

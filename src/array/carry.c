@@ -165,7 +165,7 @@ void carry_forget(struct array *array)
     carry->count = carry->legs = carry->holds = 0;
     carry->step = CARRY_IDLE;
     carry->io_busy = false;
-    for (int v = 0; v < VOLUME_MAX; v++)
+    for (uint32_t v = 0; v < array->volumes_end; v++)
         array->volume[v].hold_lba = UINT64_MAX;
 }
 

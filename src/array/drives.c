@@ -4,6 +4,7 @@
  * D2 RETURNED is said of a FAILED drive only when nothing lingers, and after a login since it went
  *    bad, or for one that is new, or for one that we have failed ourselves and that answers again
  *    after a while: each time a longer one, and after RETRIES_MAX no more
+ * D3 a drive that is not in array->drives_used has no pool and no legs, is not listed and not bad
  *
  * Drive states are the record's: GOOD <-> FAILED -> STALE -> GOOD; this file only follows. */
 #include "array/drives.h"
@@ -177,7 +178,7 @@ void drives_pump(struct array *array)
 {
     if (array->phase != PHASE_RUNNING || !array->look)
         return;
-    for (int d = 0; d < DRIVE_MAX; d++)
+    drives_each (array, d)
         if (array->drive[d].pool != POOL_NONE && array->drive[d].state == DRIVE_STATE_FAILED) {
             retry(array, d);
             returned(array, d);
@@ -197,6 +198,7 @@ void array_loop_up(struct array *array, int number, uint64_t login, const struct
     for (int i = 0; i < count; i++) {
         if (drives[i].drive / 32 != number)
             continue;
+        position_add(array->drives_used, drives[i].drive);
         array->drive[drives[i].drive].info = drives[i];
         array->drive[drives[i].drive].listed = true;
     }
@@ -237,7 +239,7 @@ static bool ours(const struct array *array, const struct drive *drive)
 void array_reach(const struct array *array, uint32_t out[LOOP_MAX])
 {
     memset(out, 0, sizeof(uint32_t[LOOP_MAX]));
-    for (int d = 0; d < DRIVE_MAX; d++)
+    drives_each (array, d)
         if (ours(array, &array->drive[d]) && drives_reached(array, d))
             out[d / 32] |= 1u << (d % 32);
 }
@@ -245,7 +247,7 @@ void array_reach(const struct array *array, uint32_t out[LOOP_MAX])
 /* Every set of every pool lives without `less`. */
 static bool serves(const struct array *array, int less)
 {
-    for (int p = 0; p < POOL_MAX; p++) {
+    for (uint32_t p = 0; p < array->pools_end; p++) {
         const struct pool *pool = &array->pool[p];
         if (!pool->used)
             continue;

@@ -142,7 +142,7 @@ struct drive {
     struct state_header header[2];        /* generation 0: none */
     struct list waiting, sent, lingering; /* legs */
     uint32_t waiting_count, sent_count, lingering_count;
-    struct bits lacks; /* STALE: regions that it has not got */
+    struct bits *lacks; /* STALE: regions that it has not got; kept apart: walks are over drives */
 };
 
 struct loop {
@@ -361,14 +361,21 @@ struct array {
 
     struct loop loop[LOOP_MAX];
     struct drive drive[DRIVE_MAX];
+    uint64_t drives_used[DRIVE_WORDS]; /* listed once, or of a pool, or with legs: walks are over
+                                          these */
+    struct bits lacks[DRIVE_MAX];      /* of the drives */
     struct pool pool[POOL_MAX];
+    uint32_t pools_end; /* as volumes_end */
     struct volume volume[VOLUME_MAX];
+    uint32_t volumes_end; /* those beyond were never used since array_clear() */
 
     struct leg leg[LEG_MAX];
+    uint32_t legs_used; /* those beyond were never taken: their memory is not touched */
     struct list legs_free, legs_ended;
-    uint64_t legs_waiting[DRIVE_WORDS]; /* drives that may have some */
-    uint32_t legs_free_count, legs_sent;
+    uint64_t legs_waiting[DRIVE_WORDS];  /* drives that may have some */
+    uint32_t legs_free_count, legs_sent; /* free: in the list, or never taken */
     struct part part[PART_MAX];
+    uint32_t parts_used; /* as legs_used */
     struct list parts_free;
     struct list splitting, working, done; /* array_io */
     uint32_t ios;
@@ -395,6 +402,19 @@ static inline void position_remove(uint64_t *set, uint32_t position)
 {
     set[position / 64] &= ~((uint64_t)1 << (position % 64));
 }
+
+/* The first drive from there on that is used; DRIVE_MAX: none. */
+static inline int drives_next(const struct array *array, int from)
+{
+    for (int word = from / 64; word < DRIVE_WORDS; word++, from = word * 64) {
+        uint64_t some = array->drives_used[word] >> (from % 64);
+        if (some)
+            return from + __builtin_ctzll(some);
+    }
+    return DRIVE_MAX;
+}
+#define drives_each(array, d) \
+    for (int d = drives_next(array, 0); d < DRIVE_MAX; d = drives_next(array, d + 1))
 
 /* Something for the caller: array.c. */
 struct array_notice *array_tell(struct array *array, enum array_notice_kind kind);

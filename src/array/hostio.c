@@ -221,8 +221,7 @@ static int cut(struct array *array, struct array_io *io)
         cut_piece(array, io, part);
     if (!more) {
         io->pending--;
-        part->used = false;
-        list_append(&array->parts_free, &part->link);
+        part_free(array, part);
         return 0;
     }
     bool last = io->op == ARRAY_FLUSH || (io->op != ARRAY_FILL && io->at == io_bytes(array, io));
@@ -257,7 +256,7 @@ void hostio_pump(struct array *array)
     if (array->phase != PHASE_RUNNING && array->phase != PHASE_BEGINNING)
         return;
     list_each (&array->splitting, link, next) {
-        if (list_empty(&array->parts_free))
+        if (!part_room(array))
             return;
         split(array, list_member(link, struct array_io, link));
     }
@@ -282,10 +281,9 @@ void hostio_forget_all(struct array *array)
     array->ios = array->orphans = 0;
     array->carry.io_busy = false;
     list_init(&array->parts_free);
-    for (int i = 0; i < PART_MAX; i++) {
+    for (uint32_t i = 0; i < array->parts_used; i++) {
         slice_drop(&array->part[i].data);
-        array->part[i].used = false;
-        list_append(&array->parts_free, &array->part[i].link);
+        part_free(array, &array->part[i]);
     }
 }
 

@@ -56,9 +56,12 @@ struct leg *leg_new(struct array *array, enum leg_owner owner, uint16_t index, i
                     enum drive_op op, uint64_t offset, uint32_t length)
 {
     struct leg *leg = list_first(&array->legs_free, struct leg, link);
-    if (!leg || (owner == LEG_REPAIR && !leg_room(array, 1)))
+    if (array->legs_free_count == 0 || (owner == LEG_REPAIR && !leg_room(array, 1)))
         return NULL;
-    list_remove(&leg->link);
+    if (leg)
+        list_remove(&leg->link);
+    else
+        leg = &array->leg[array->legs_used++];
     array->legs_free_count--;
     uint32_t generation = leg->generation;
     uint16_t try = leg->try;
@@ -75,6 +78,7 @@ struct leg *leg_new(struct array *array, enum leg_owner owner, uint16_t index, i
     list_append(&array->drive[drive].waiting, &leg->link);
     array->drive[drive].waiting_count++;
     position_add(array->legs_waiting, (uint32_t)drive);
+    position_add(array->drives_used, (uint32_t)drive);
     array->again = array->more = true;
     if (!array->loop[drive / 32].up || array->drive[drive].lingering_count > 0 ||
         !probe_open(array, drive, owner))
@@ -102,7 +106,7 @@ static void put_back(struct array *array, struct leg *leg)
     leg->owner = LEG_FREE;
     leg->generation++;
     leg->open = 0;
-    list_append(&array->legs_free, &leg->link);
+    list_prepend(&array->legs_free, &leg->link); /* its memory is warm */
     array->legs_free_count++;
     if (array->legs_short)
         array->again = true;
@@ -144,7 +148,7 @@ void leg_forget_at(struct array *array, enum leg_owner owner, int drive)
 
 void leg_forget(struct array *array, enum leg_owner owner, uint16_t index)
 {
-    for (int d = 0; d < DRIVE_MAX; d++) {
+    drives_each (array, d) {
         forget_list(array, &array->drive[d].waiting, owner, index);
         forget_list(array, &array->drive[d].sent, owner, index);
     }
@@ -306,7 +310,7 @@ void leg_drive_failed(struct array *array, int number)
 
 void leg_epoch(struct array *array)
 {
-    for (int d = 0; d < DRIVE_MAX; d++)
+    drives_each (array, d)
         list_each (&array->drive[d].sent, link, next) {
             struct leg *leg = list_member(link, struct leg, link);
             if (leg->parked) {
@@ -329,7 +333,7 @@ static uint64_t tag_of(const struct array *array, const struct leg *leg)
 static struct leg *find(struct array *array, const struct drive_message *answer)
 {
     uint32_t slot = answer->tag & 0xFFFF;
-    if (slot >= LEG_MAX)
+    if (slot >= array->legs_used)
         return NULL;
     struct leg *leg = &array->leg[slot];
     uint16_t try = (uint16_t)(answer->tag >> 16);
@@ -582,7 +586,7 @@ static void drive_timers(struct array *array, int number)
 void leg_timers(struct array *array)
 {
     array->look = true;
-    for (int d = 0; d < DRIVE_MAX; d++)
+    drives_each (array, d)
         drive_timers(array, d);
     leg_settle(array);
 }

@@ -23,11 +23,14 @@
 struct part *part_new(struct array *array, struct array_io *io, uint8_t pool)
 {
     struct part *part = list_first(&array->parts_free, struct part, link);
-    if (!part) {
+    if (part)
+        list_remove(&part->link);
+    else if (array->parts_used < PART_MAX)
+        part = &array->part[array->parts_used++];
+    else {
         array->legs_short = true;
         return NULL;
     }
-    list_remove(&part->link);
     memset(part, 0, sizeof *part);
     list_init(&part->link);
     part->used = true;
@@ -36,6 +39,17 @@ struct part *part_new(struct array *array, struct array_io *io, uint8_t pool)
     part->pool = pool;
     io->pending++;
     return part;
+}
+
+void part_free(struct array *array, struct part *part)
+{
+    part->used = false;
+    list_prepend(&array->parts_free, &part->link); /* its memory is warm */
+}
+
+bool part_room(const struct array *array)
+{
+    return array->parts_used < PART_MAX || !list_empty(&array->parts_free);
 }
 
 static void over(struct array *array, struct part *part)
@@ -51,8 +65,7 @@ static void over(struct array *array, struct part *part)
     list_remove(&part->link);
     hostio_part_over(array, io, part);
     slice_drop(&part->data);
-    part->used = false;
-    list_append(&array->parts_free, &part->link);
+    part_free(array, part);
     if (array->legs_short)
         array->again = true;
 }
@@ -188,7 +201,7 @@ void part_timers(struct array *array, struct pool *pool)
 
 void part_forget_pool(struct array *array, uint8_t pool)
 {
-    for (uint16_t i = 0; i < PART_MAX; i++) {
+    for (uint16_t i = 0; i < array->parts_used; i++) {
         struct part *part = &array->part[i];
         if (!part->used || part->pool != pool)
             continue;

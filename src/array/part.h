@@ -38,6 +38,8 @@ static inline bool part_touches(const struct part *part, uint8_t set, uint64_t o
 
 /* An empty one for that io, or NULL: none is free now. */
 struct part *part_new(struct array *array, struct array_io *io, uint8_t pool);
+void part_free(struct array *array, struct part *part);
+bool part_room(const struct array *array); /* one is free */
 /* It is filled in: starts it, or blocks it until it may. */
 void part_go(struct array *array, struct part *part);
 /* Looks at the blocked ones again. */

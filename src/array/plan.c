@@ -58,17 +58,17 @@ static bool uuid_is_set(const uint8_t *uuid)
 
 static int pool_of_uuid(const struct array *array, const uint8_t *uuid)
 {
-    for (int i = 0; i < POOL_MAX; i++)
+    for (uint32_t i = 0; i < array->pools_end; i++)
         if (array->pool[i].used && memcmp(array->pool[i].info.uuid, uuid, 16) == 0)
-            return i;
+            return (int)i;
     return -1;
 }
 
 static int volume_of_uuid(const struct array *array, const uint8_t *uuid)
 {
-    for (int i = 0; i < VOLUME_MAX; i++)
+    for (uint32_t i = 0; i < array->volumes_end; i++)
         if (array->volume[i].used && memcmp(array->volume[i].info.uuid, uuid, 16) == 0)
-            return i;
+            return (int)i;
     return -1;
 }
 

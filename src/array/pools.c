@@ -82,7 +82,10 @@ void pools_add(struct array *array, const struct pool_info *info, uint64_t data_
     pool->region_bytes = layout_region_bytes(data_bytes);
     pool->regions = (uint32_t)((data_bytes + pool->region_bytes - 1) / pool->region_bytes);
     pool->used = true;
+    if (array->pools_end <= info->index)
+        array->pools_end = info->index + 1u;
     for (uint8_t i = 0; i < info->drive_count; i++) {
+        position_add(array->drives_used, info->drives[i]);
         array->drive[info->drives[i]].pool = info->index;
         array->drive[info->drives[i]].position = i;
         array->drive[info->drives[i]].probe = PROBE_NONE;
@@ -134,6 +137,8 @@ bool pools_add_volume(struct array *array, const struct volume *volume)
         return false;
     array->volume[index] = *volume;
     array->volume[index].used = true;
+    if (array->volumes_end <= index)
+        array->volumes_end = index + 1u;
     array->volume[index].hold_lba = UINT64_MAX;
     array->volume[index].info.write_cache = pool->info.cache == CACHE_MIRRORED;
     pool->volumes++;
@@ -174,7 +179,7 @@ void pools_grow_volume(struct array *array, uint16_t index, uint64_t blocks, con
 void pools_set_cache(struct array *array, uint8_t index, enum cache_mode cache)
 {
     array->pool[index].info.cache = cache;
-    for (int v = 0; v < VOLUME_MAX; v++)
+    for (uint32_t v = 0; v < array->volumes_end; v++)
         if (array->volume[v].used && array->volume[v].pool == index)
             array->volume[v].info.write_cache = cache == CACHE_MIRRORED;
 }
@@ -184,7 +189,7 @@ void pools_set_cache(struct array *array, uint8_t index, enum cache_mode cache)
 static uint32_t covered(const struct array *array, uint8_t pool, uint32_t at, uint32_t *next)
 {
     uint32_t end = at;
-    for (int v = 0; v < VOLUME_MAX; v++) {
+    for (uint32_t v = 0; v < array->volumes_end; v++) {
         const struct volume *volume = &array->volume[v];
         for (uint16_t r = 0; volume->used && volume->pool == pool && r < volume->runs; r++) {
             const struct run *run = &volume->run[r];
@@ -214,17 +219,17 @@ bool pools_free_run(const struct array *array, uint8_t pool, uint32_t from, stru
 
 int pools_find(const struct array *array, const char *name)
 {
-    for (int p = 0; p < POOL_MAX; p++)
+    for (uint32_t p = 0; p < array->pools_end; p++)
         if (array->pool[p].used && strcmp(array->pool[p].info.name, name) == 0)
-            return p;
+            return (int)p;
     return -1;
 }
 
 int pools_find_volume(const struct array *array, const char *name)
 {
-    for (int v = 0; v < VOLUME_MAX; v++)
+    for (uint32_t v = 0; v < array->volumes_end; v++)
         if (array->volume[v].used && strcmp(array->volume[v].info.name, name) == 0)
-            return v;
+            return (int)v;
     return -1;
 }
 
@@ -233,12 +238,14 @@ int pools_find_volume(const struct array *array, const char *name)
 void array_clear(struct array *array)
 {
     must(array->phase == PHASE_IDLE);
-    for (int v = 0; v < VOLUME_MAX; v++)
+    for (uint32_t v = 0; v < array->volumes_end; v++)
         if (array->volume[v].used)
             pools_drop_volume(array, (uint16_t)v);
-    for (int p = 0; p < POOL_MAX; p++)
+    array->volumes_end = 0;
+    for (uint32_t p = 0; p < array->pools_end; p++)
         if (array->pool[p].used)
             pools_drop(array, (uint8_t)p);
+    array->pools_end = 0;
 }
 
 const struct pool_info *array_pool(const struct array *array, uint8_t index)
@@ -291,13 +298,13 @@ static void save_volume(struct cursor *c, const struct volume *volume)
 static uint32_t save_bytes(const struct array *array, uint8_t *pools, uint16_t *volumes)
 {
     uint32_t bytes = 1 + 1 + 2;
-    for (int p = 0; p < POOL_MAX; p++) {
+    for (uint32_t p = 0; p < array->pools_end; p++) {
         if (!array->pool[p].used)
             continue;
         ++*pools;
         bytes += 1 + 16 + NAME_BYTES + 2 + 4 + 8 + 1 + array->pool[p].info.drive_count;
     }
-    for (int v = 0; v < VOLUME_MAX; v++) {
+    for (uint32_t v = 0; v < array->volumes_end; v++) {
         if (!array->volume[v].used)
             continue;
         ++*volumes;
@@ -316,11 +323,11 @@ uint32_t array_save(const struct array *array, uint8_t *out, uint32_t capacity)
     struct cursor c = cursor_of(out, capacity);
     cursor_put8(&c, SAVE_VERSION);
     cursor_put8(&c, pools);
-    for (int p = 0; p < POOL_MAX; p++)
+    for (uint32_t p = 0; p < array->pools_end; p++)
         if (array->pool[p].used)
             save_pool(&c, &array->pool[p]);
     cursor_put16(&c, volumes);
-    for (int v = 0; v < VOLUME_MAX; v++)
+    for (uint32_t v = 0; v < array->volumes_end; v++)
         if (array->volume[v].used)
             save_volume(&c, &array->volume[v]);
     must(!c.failed && (uint32_t)(c.at - out) == bytes);

@@ -310,12 +310,13 @@ void probe_pump(struct array *array)
 {
     if (array->phase != PHASE_BEGINNING && array->phase != PHASE_RUNNING)
         return;
-    for (int d = 0; array->look && d < DRIVE_MAX; d++) {
-        look(array, d);
-        accuse(array, d);
-    }
+    if (array->look)
+        drives_each (array, d) {
+            look(array, d);
+            accuse(array, d);
+        }
     bool all = true;
-    for (int p = 0; p < POOL_MAX; p++)
+    for (uint32_t p = 0; p < array->pools_end; p++)
         if (array->pool[p].used)
             all &= learn(array, &array->pool[p]);
     if (array->phase != PHASE_BEGINNING)

@@ -109,12 +109,12 @@ static bool choose_stale(struct array *array, struct pool *pool)
         if (drive->state != DRIVE_STATE_STALE || drive->sync != SYNC_COPY)
             continue;
         if (region < 0) {
-            region = bits_next(&drive->lacks, pool->copy.cursor);
+            region = bits_next(drive->lacks, pool->copy.cursor);
             if (region < 0)
                 continue;
             run_begin(array, pool, (uint32_t)region);
         }
-        if (bits_has(&drive->lacks, (uint32_t)region))
+        if (bits_has(drive->lacks, (uint32_t)region))
             position_add(pool->copy.targets, p);
     }
     return region >= 0;
@@ -189,7 +189,7 @@ static void run_over(struct array *array, struct pool *pool)
         bits_remove(&pool->doubt, copy->region); /* R3 */
     for (uint8_t p = 0; p < pool->info.drive_count; p++)
         if (position_has(copy->targets, p))
-            bits_remove(&at_position(array, pool, p)->lacks, copy->region); /* R3 */
+            bits_remove(at_position(array, pool, p)->lacks, copy->region); /* R3 */
 }
 
 static bool anything_to_do(struct array *array, const struct pool *pool)

@@ -47,7 +47,7 @@ void sync_end(struct array *array, int number)
         return;
     forget(array, number);
     drive->sync = SYNC_IDLE;
-    bits_clear(&drive->lacks);
+    bits_clear(drive->lacks);
 }
 
 static void wait(struct array *array, int number, struct pool *pool)
@@ -58,7 +58,7 @@ static void wait(struct array *array, int number, struct pool *pool)
     case PROBE_READING:
         return;
     case PROBE_OURS:
-        drive->lacks = pool->intent.set;
+        *drive->lacks = pool->intent.set;
         drive->sync_sequence = intent_force(array, pool, false);
         drive->sync = SYNC_COPY;
         break;
@@ -79,7 +79,7 @@ static void wait(struct array *array, int number, struct pool *pool)
     array->again = true;
     trace_info(array->trace, "drive %d of pool %s is written again; it lacks %u of %u regions",
                number, pool->info.name,
-               drive->sync == SYNC_MAP ? pool->regions : bits_count(&drive->lacks), pool->regions);
+               drive->sync == SYNC_MAP ? pool->regions : bits_count(drive->lacks), pool->regions);
 }
 
 static bool map_durable(struct array *array, const struct drive *drive, struct pool *pool)
@@ -202,7 +202,7 @@ static void labelled(struct array *array, int number, struct pool *pool)
             probe_superblock(array, pool, p, &other->superblock);
     }
     if (!mutant(MUTANT_BLANK_LACKS_NOTHING))
-        bits_fill(&drive->lacks, pool->regions);
+        bits_fill(drive->lacks, pool->regions);
     drive->sync = SYNC_COPY;
     array->again = true;
 }
@@ -299,7 +299,7 @@ void sync_pump(struct array *array, int number)
         wait(array, number, pool);
     if (drive->sync == SYNC_MAP && may_label(array, pool) && map_durable(array, drive, pool))
         label(array, number, pool);
-    bool copied = bits_empty(&drive->lacks) || mutant(MUTANT_GOOD_BEFORE_RESYNC);
+    bool copied = bits_empty(drive->lacks) || mutant(MUTANT_GOOD_BEFORE_RESYNC);
     if (drive->sync == SYNC_COPY && copied && !has_old_label(drive, pool) && !drive->relabelling &&
         map_durable(array, drive, pool)) {
         drive->sync = SYNC_META;

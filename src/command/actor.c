@@ -32,7 +32,10 @@ struct action *actions_add(struct actions *actions, enum action_kind kind)
 {
     must(actions->count < ACTIONS_MAX);
     struct action *action = &actions->at[actions->count++];
-    memset(action, 0, sizeof *action);
+    /* most of them are messages, and a message is small */
+    memset(action, 0,
+           kind == ACTION_SEND ? offsetof(struct action, message) + sizeof action->message
+                               : sizeof *action);
     action->kind = kind;
     return action;
 }

@@ -30,7 +30,7 @@ bool scsi_nexus_room(const struct scsi_state *state)
 
 uint16_t scsi_port_find(const struct scsi_state *state, const uint8_t *name, uint8_t length)
 {
-    for (uint16_t p = 0; p < PORT_MAX; p++) {
+    for (uint16_t p = 0; p < state->ports_end; p++) {
         const struct scsi_port *port = &state->port[p];
         if ((port->nexuses || port->registrations) && port->length == length &&
             memcmp(port->name, name, length) == 0)
@@ -49,6 +49,7 @@ uint16_t scsi_port_take(struct scsi_state *state, const uint8_t *name, uint8_t l
                 break;
         if (p == PORT_MAX)
             return PORT_NONE;
+        scsi_state_reach(&state->ports_end, p);
         struct scsi_port *port = &state->port[p];
         memset(port->name, 0, sizeof port->name);
         memcpy(port->name, name, length);
@@ -76,7 +77,7 @@ void scsi_port_drop(struct scsi_state *state, uint16_t port, bool registration)
 uint32_t scsi_ports_registrable(const struct scsi_state *state)
 {
     uint32_t registered = 0;
-    for (int p = 0; p < PORT_MAX; p++)
+    for (int p = 0; p < state->ports_end; p++)
         registered += state->port[p].registrations > 0;
     return registered < PORT_REGISTERED_MAX ? PORT_REGISTERED_MAX - registered : 0;
 }
@@ -99,6 +100,7 @@ int scsi_nexus_add(struct scsi_state *state, uint8_t sender, uint32_t number, co
         port = scsi_port_take(state, name, length, false);
         must(port != PORT_NONE); /* PORT_REGISTERED_MAX leaves one for each nexus */
     }
+    scsi_state_reach(&state->nexuses_end, (uint32_t)i);
     state->nexus[i] =
         (struct scsi_nexus){.open = true, .sender = sender, .port = port, .number = number};
     state->nexus_key[i] = scsi_nexus_key(sender, number);
@@ -109,7 +111,7 @@ int scsi_nexus_add(struct scsi_state *state, uint8_t sender, uint32_t number, co
 void scsi_nexus_remove(struct scsi_state *state, int nexus)
 {
     struct scsi_nexus *n = &state->nexus[nexus];
-    for (int v = 0; v < VOLUME_MAX; v++) {
+    for (int v = 0; v < state->volumes_end; v++) {
         struct volume_state *volume = &state->volume[v];
         if (volume->reserved_sender == n->sender && volume->reserved_number == n->number) {
             volume->reserved_sender = SENDER_NONE;

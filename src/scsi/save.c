@@ -54,7 +54,7 @@ static uint32_t sort_ports(const struct scsi_state *state, uint16_t order[PORT_M
                            uint16_t rank[PORT_MAX])
 {
     uint32_t count = 0;
-    for (uint16_t p = 0; p < PORT_MAX; p++) {
+    for (uint16_t p = 0; p < state->ports_end; p++) {
         const struct scsi_port *port = &state->port[p];
         if (!port->nexuses && !port->registrations)
             continue;
@@ -167,6 +167,7 @@ static bool load_ports(struct scsi_state *state, struct cursor *c, uint16_t *cou
     if (*count > PORT_MAX)
         return false;
     for (uint16_t p = 0; p < *count; p++) {
+        scsi_state_reach(&state->ports_end, p);
         struct scsi_port *port = &state->port[p];
         port->length = cursor_get8(c);
         cursor_get_bytes(c, port->name, port->length);
@@ -204,6 +205,7 @@ static bool load_nexuses(const struct scsi_server *server, struct scsi_state *st
     if (count > NEXUS_MAX)
         return false;
     for (uint16_t i = 0; i < count; i++) {
+        scsi_state_reach(&state->nexuses_end, i);
         struct scsi_nexus *n = &state->nexus[i];
         n->open = true;
         n->sender = cursor_get8(c);
@@ -269,6 +271,7 @@ static bool load_volume(const struct scsi_server *server, struct scsi_state *sta
     if (c->failed || index >= VOLUME_MAX || index <= *previous)
         return false;
     *previous = index;
+    scsi_state_reach(&state->volumes_end, index);
     struct volume_state *v = &state->volume[index];
     v->generation = cursor_get32(c);
     v->type = cursor_get8(c);
@@ -303,7 +306,7 @@ static bool load_state(const struct scsi_server *server, struct scsi_state *stat
         if (!load_volume(server, state, c, ports, &previous))
             return false;
     uint32_t registered = 0;
-    for (int p = 0; p < PORT_MAX; p++) {
+    for (int p = 0; p < state->ports_end; p++) {
         struct scsi_port *port = &state->port[p];
         registered += port->registrations > 0;
         if (!port->nexuses && !port->registrations) /* of a volume that is gone */
@@ -315,7 +318,7 @@ static bool load_state(const struct scsi_server *server, struct scsi_state *stat
 bool scsi_load(struct scsi_server *server, const uint8_t *bytes, uint32_t length)
 {
     struct cursor c = cursor_read(bytes, length);
-    scsi_state_clear(server->spare);
+    scsi_state_clear(server->spare, server->state->volumes_end);
     if (!load_state(server, server->spare, &c)) {
         trace_error(server->trace, "saved state of %u bytes is not understood", length);
         return false;

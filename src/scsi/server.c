@@ -29,15 +29,23 @@ void scsi_volume_clear(struct scsi_state *state, uint16_t index)
         scsi_port_drop(state, v->registration[i].port, true);
     state->registrations -= v->count;
     *v = (struct volume_state){.reserved_sender = SENDER_NONE};
-    for (int n = 0; n < NEXUS_MAX; n++)
+    scsi_state_reach(&state->volumes_end, index);
+    for (int n = 0; n < state->nexuses_end; n++)
         state->attention[n][index] = 0;
 }
 
-void scsi_state_clear(struct scsi_state *state)
+void scsi_state_clear(struct scsi_state *state, uint16_t volumes)
 {
-    memset(state, 0, sizeof *state);
+    state->strangers = 0;
+    state->registrations = 0;
     memset(state->nexus_key, 0xFF, sizeof state->nexus_key);
-    for (int v = 0; v < VOLUME_MAX; v++)
+    memset(state->nexus, 0, state->nexuses_end * sizeof state->nexus[0]);
+    memset(state->attention, 0, state->nexuses_end * sizeof state->attention[0]);
+    memset(state->port, 0, state->ports_end * sizeof state->port[0]);
+    memset(state->volume, 0, state->volumes_end * sizeof state->volume[0]);
+    state->nexuses_end = state->ports_end = 0;
+    state->volumes_end = volumes;
+    for (uint16_t v = 0; v < volumes; v++)
         state->volume[v].reserved_sender = SENDER_NONE;
 }
 
@@ -75,7 +83,7 @@ void scsi_server_clear(struct scsi_server *server)
 {
     memset(server->present, 0, sizeof server->present);
     memset(server->info, 0, sizeof server->info);
-    scsi_state_clear(server->state);
+    scsi_state_clear(server->state, 0);
 }
 
 void scsi_switches_set(struct scsi_server *server, uint8_t count)
@@ -150,7 +158,7 @@ void scsi_forget_volatile(struct scsi_server *server)
     for (int n = 0; n < NEXUS_MAX; n++)
         if (state->nexus[n].open)
             scsi_nexus_remove(state, n);
-    for (uint16_t i = 0; i < VOLUME_MAX; i++) {
+    for (uint16_t i = 0; i < state->volumes_end; i++) {
         struct volume_state *v = &state->volume[i];
         uint8_t modes = modes_as_saved(v->modes);
         if (!v->aptpl)

@@ -78,7 +78,9 @@ struct volume_state {
     uint8_t modes; /* enum mode_bits: what of the mode pages differs from their defaults */
 };
 
+/* What lies beyond its ends is all zero, and nobody looks at it: no volume there is present. */
 struct scsi_state {
+    uint16_t nexuses_end, ports_end, volumes_end;
     uint8_t strangers; /* bit s: sender s may have nexuses that we have forgotten */
     uint32_t registrations;
     uint64_t nexus_key[NEXUS_MAX]; /* for the search: scsi_nexus_key(), or UINT64_MAX */
@@ -132,8 +134,13 @@ static inline uint8_t modes_as_saved(uint8_t modes)
 {
     return (uint8_t)((modes & MODES_SAVED) | (modes & MODES_SAVED) >> 1);
 }
-/* Sets up an empty state. */
-void scsi_state_clear(struct scsi_state *state);
+/* Sets up an empty state, with so many volumes. */
+void scsi_state_clear(struct scsi_state *state, uint16_t volumes);
 void scsi_volume_clear(struct scsi_state *state, uint16_t index);
+static inline void scsi_state_reach(uint16_t *end, uint32_t index)
+{
+    if (*end <= index)
+        *end = (uint16_t)(index + 1);
+}
 
 #endif

@@ -23,6 +23,14 @@ static uint32_t bucket_of(uint16_t volume, uint64_t region)
     return (uint32_t)(h >> 40) % MIRROR_BUCKETS;
 }
 
+static struct list *region_list(struct unit *x, uint32_t bucket)
+{
+    struct list *list = &x->regions[bucket];
+    if (!list->next)
+        list_init(list);
+    return list;
+}
+
 static bool meets(const struct queued *q, uint16_t volume, const struct extent *extent)
 {
     return q->message.volume == volume && q->written.lba < extent->lba + extent->blocks &&
@@ -48,7 +56,7 @@ static void insert_dirty(struct unit *x, struct queued *q)
 /* M3 */
 static void insert_region(struct unit *x, struct queued *q, int i)
 {
-    struct list *head = &x->regions[q->region_bucket[i]], *at = head;
+    struct list *head = region_list(x, q->region_bucket[i]), *at = head;
     while (at->prev != head && !mutant(MUTANT_DIRTY_UNORDERED) &&
            of_region_link(x, at->prev)->order > q->order)
         at = at->prev;
@@ -137,7 +145,7 @@ static void find_meeting(struct unit *x, uint16_t volume, const struct extent *e
         return;
     }
     for (uint64_t r = first; r <= last; r++) {
-        struct list *head = &x->regions[bucket_of(volume, r)];
+        struct list *head = region_list(x, bucket_of(volume, r));
         list_each (head, link, next) {
             struct queued *q = of_region_link(x, link);
             if (!meets(q, volume, extent))
@@ -232,7 +240,7 @@ static bool older_meets(struct unit *x, const struct queued *q)
     for (int i = 0; i < 2; i++) {
         if (!list_linked(&q->region_link[i]))
             continue;
-        list_each (&x->regions[q->region_bucket[i]], link, next) {
+        list_each (region_list(x, q->region_bucket[i]), link, next) {
             const struct queued *other = of_region_link(x, link);
             if (other->order >= q->order)
                 break;

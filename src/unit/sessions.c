@@ -24,8 +24,8 @@ void sessions_forget(struct sender_state *s)
 /* Outcomes of a session that is over serve nobody. */
 static void forget_outcomes(struct unit *x, uint8_t sender, uint64_t session, uint64_t sequence)
 {
-    for (int i = 0; i < TABLE_BUCKETS && x->done_count; i++)
-        list_each (&x->buckets[i], link, next) {
+    table_each_bucket (x, b)
+        list_each (&x->buckets[b], link, next) {
             struct queued *q = list_member(link, struct queued, hash);
             if (q->place != PLACE_DONE || q->message.id.sender != sender ||
                 q->message.id.session > session || q->message.id.sequence > sequence)
@@ -209,8 +209,10 @@ static void watch_link(struct unit *x, int sender)
     if (silent == s->silent || (silent && !suspect_allowed(x)))
         return;
     s->silent = silent;
-    for (int i = 0; silent && i < TABLE_BUCKETS && x->done_count; i++)
-        list_each (&x->buckets[i], link, next) {
+    if (!silent)
+        return;
+    table_each_bucket (x, b)
+        list_each (&x->buckets[b], link, next) {
             struct queued *q = list_member(link, struct queued, hash);
             if (q->place == PLACE_DONE && q->message.id.sender == sender && !q->confirmed &&
                 !run_data_lost(x, q)) /* R5: it is run again when the switch asks */

@@ -101,7 +101,7 @@ static void write_commands(struct writer *w)
         struct entry entry = entry_of(list_member(link, struct queued, dirty_link), ENTRY_DONE);
         write_entry(w, &entry);
     }
-    for (int b = 0; b < TABLE_BUCKETS && x->done_count; b++)
+    table_each_bucket (x, b)
         list_each (&x->buckets[b], link, next) {
             const struct queued *q = list_member(link, struct queued, hash);
             if (q->place != PLACE_DONE || q->dirty || mutant(MUTANT_JOIN_WITHOUT_OUTCOMES))
@@ -201,7 +201,7 @@ static void forget_before(struct unit *x)
     mirror_clear(x);
     list_each (&x->missing, link, next)
         list_remove(link);
-    for (int b = 0; b < TABLE_BUCKETS; b++)
+    table_each_bucket (x, b)
         list_each (&x->buckets[b], link, next) {
             struct queued *q = list_member(link, struct queued, hash);
             q->marked = false;
@@ -218,7 +218,7 @@ static void forget_before(struct unit *x)
 
 static void drop_unmarked(struct unit *x)
 {
-    for (int b = 0; b < TABLE_BUCKETS; b++)
+    table_each_bucket (x, b)
         list_each (&x->buckets[b], link, next) {
             struct queued *q = list_member(link, struct queued, hash);
             if (!q->marked && q->place != PLACE_WAITING)

@@ -237,12 +237,14 @@ struct unit {
     struct queued *table;
     uint32_t table_used; /* entries beyond were never taken */
     struct list free, buckets[TABLE_BUCKETS];
+    uint64_t
+        bucket_used[TABLE_BUCKETS / 64]; /* those that may hold some; others are not even made */
     struct list waiting, ordered;
     struct list missing; /* follower: ordered or dirty, without a body (run_link), by gate */
     uint32_t waiting_count, ordered_count, done_count;
 
     /* mirror */
-    struct list dirty, regions[MIRROR_BUCKETS];
+    struct list dirty, regions[MIRROR_BUCKETS]; /* a region's list is made when it is asked for */
     uint64_t dirty_bytes, dirty_numbers;
     uint32_t dirty_count, destaging_count;
 
@@ -259,6 +261,7 @@ struct unit {
     /* primary side */
     struct follower follower[MODULE_MAX];
     struct batch *batch;
+    uint32_t batches_used; /* as table_used */
     struct list batches, batch_free;
     struct slice open; /* the batch being filled */
     struct cursor open_cursor;
@@ -359,6 +362,10 @@ void table_place(struct unit *x, struct queued *q, enum command_place place);
 void table_free(struct unit *x, struct queued *q);
 void table_maybe_free(struct unit *x, struct queued *q); /* DONE, confirmed and clean */
 void table_clear(struct unit *x);
+/* The first bucket from there on that holds some; TABLE_BUCKETS: none. */
+uint32_t table_bucket(struct unit *x, uint32_t from);
+#define table_each_bucket(x, b) \
+    for (uint32_t b = table_bucket(x, 0); b < TABLE_BUCKETS; b = table_bucket(x, b + 1))
 void table_drop_waiting(struct unit *x, uint8_t sender, uint64_t session); /* up to that session */
 void table_keep_body(struct unit *x, struct queued *q, const struct command_message *message,
                      struct slice data);

@@ -21,7 +21,7 @@ static void release(struct unit *x, struct batch *batch)
 {
     slice_drop(&batch->bytes);
     list_remove(&batch->link);
-    list_append(&x->batch_free, &batch->link);
+    list_prepend(&x->batch_free, &batch->link);
 }
 
 static void release_all(struct unit *x)
@@ -82,11 +82,14 @@ static void close_batch(struct unit *x)
     if (x->open_count == 0)
         return;
     struct batch *batch = list_first(&x->batch_free, struct batch, link);
-    if (!batch) {
+    if (batch)
+        list_remove(&batch->link);
+    else if (x->batches_used < BATCHES_MAX)
+        batch = &x->batch[x->batches_used++];
+    else {
         overflow(x);
         return;
     }
-    list_remove(&batch->link);
     batch->bytes = x->open;
     batch->bytes.length = (uint32_t)(x->open_cursor.at - slice_bytes(x->open));
     batch->first = x->index - x->open_count + 1;

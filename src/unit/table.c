@@ -4,16 +4,48 @@
  * command from its first copy until its response is confirmed and its data is clean. */
 #include "unit/state.h"
 
-static struct list *bucket_of(struct unit *x, const struct command_id *id)
+static uint32_t bucket_of(const struct command_id *id)
 {
     uint64_t h = (id->sequence * SENDER_MAX + id->sender) * 0x9E3779B97F4A7C15ull ^ id->session;
     h ^= h >> 29;
-    return &x->buckets[(h * 0xBF58476D1CE4E5B9ull >> 40) % TABLE_BUCKETS];
+    return (h * 0xBF58476D1CE4E5B9ull >> 40) % TABLE_BUCKETS;
+}
+
+static bool bucket_used(const struct unit *x, uint32_t bucket)
+{
+    return x->bucket_used[bucket / 64] >> (bucket % 64) & 1;
+}
+
+static void bucket_add(struct unit *x, uint32_t bucket, struct queued *q)
+{
+    if (!bucket_used(x, bucket))
+        list_init(&x->buckets[bucket]);
+    x->bucket_used[bucket / 64] |= (uint64_t)1 << (bucket % 64);
+    list_append(&x->buckets[bucket], &q->hash);
+}
+
+uint32_t table_bucket(struct unit *x, uint32_t from)
+{
+    for (uint32_t b = from; b < TABLE_BUCKETS; b++) {
+        uint64_t word = x->bucket_used[b / 64] >> (b % 64);
+        if (!word) {
+            b |= 63;
+            continue;
+        }
+        b += (uint32_t)__builtin_ctzll(word);
+        if (!list_empty(&x->buckets[b]))
+            return b;
+        x->bucket_used[b / 64] &= ~((uint64_t)1 << (b % 64));
+    }
+    return TABLE_BUCKETS;
 }
 
 struct queued *table_find(struct unit *x, const struct command_id *id)
 {
-    list_each (bucket_of(x, id), link, next) {
+    uint32_t bucket = bucket_of(id);
+    if (!bucket_used(x, bucket))
+        return NULL;
+    list_each (&x->buckets[bucket], link, next) {
         struct queued *q = list_member(link, struct queued, hash);
         if (command_id_same(q->message.id, *id))
             return q;
@@ -40,7 +72,7 @@ struct queued *table_add(struct unit *x, const struct command_id *id)
     list_init(&q->region_link[1]);
     q->message.id = *id;
     q->arrived_ns = x->now_ns;
-    list_append(bucket_of(x, id), &q->hash);
+    bucket_add(x, bucket_of(id), q);
     return q;
 }
 
@@ -121,8 +153,8 @@ void table_maybe_free(struct unit *x, struct queued *q)
 void table_clear(struct unit *x)
 {
     mirror_clear(x);
-    for (int i = 0; i < TABLE_BUCKETS; i++)
-        list_each (&x->buckets[i], link, next)
+    table_each_bucket (x, b)
+        list_each (&x->buckets[b], link, next)
             table_free(x, list_member(link, struct queued, hash));
 }
 

@@ -76,14 +76,8 @@ struct unit *unit_new(const struct unit_config *config, struct buffer_pool *buff
     list_init(&x->batch_free);
     list_init(&x->handshakes);
     list_init(&x->answers);
-    for (int i = 0; i < TABLE_BUCKETS; i++)
-        list_init(&x->buckets[i]);
-    for (int i = 0; i < MIRROR_BUCKETS; i++)
-        list_init(&x->regions[i]);
     for (int i = 0; i <= VOLUME_MAX; i++)
         list_init(&x->volumes[i].commands);
-    for (int i = 0; i < BATCHES_MAX; i++)
-        list_append(&x->batch_free, &x->batch[i].link);
     x->handing = x->move_wanted = MODULE_NONE;
     x->join_wanted = MODULE_NONE;
     x->reg.joining = MODULE_NONE;

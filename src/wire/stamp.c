@@ -315,15 +315,19 @@ static void number_store(uint8_t *at, uint8_t bytes, uint64_t number)
 
 static void put_number(struct cursor *c, uint8_t bytes, uint64_t number)
 {
-    for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
-        cursor_put8(c, (uint8_t)(number >> shift));
+    uint8_t *at = cursor_take(c, bytes);
+    for (int i = bytes - 1; at && i >= 0; i--, number >>= 8)
+        at[i] = (uint8_t)number;
 }
 
 static uint64_t get_number(struct cursor *c, uint8_t bytes)
 {
+    const uint8_t *at = cursor_take(c, bytes);
     uint64_t number = 0;
-    for (int i = 0; i < bytes; i++)
-        number = number << 8 | cursor_get8(c);
+    if (at && bytes == 8)
+        return be64_at(at);
+    for (int i = 0; at && i < bytes; i++)
+        number = number << 8 | at[i];
     return number;
 }
 
@@ -350,8 +354,9 @@ static void put_members(struct cursor *c, const struct members *set)
         put_member(c, i < set->count ? set->at[i] : (struct member){0, 0});
 }
 
-static bool get_members(struct cursor *c, struct members *set)
+static bool get_members(struct cursor *c, uint8_t *at)
 {
+    struct members members = {0}, *set = &members;
     set->count = cursor_get8(c);
     if (set->count > 2 * MODULE_MAX)
         return false;
@@ -363,6 +368,7 @@ static bool get_members(struct cursor *c, struct members *set)
         if (m.module >= MODULE_MAX)
             return false;
     }
+    memcpy(at, set, sizeof *set);
     return true;
 }
 
@@ -404,7 +410,6 @@ static bool get_field(struct cursor *c, const struct field *f, struct message *o
 {
     uint8_t *at = (uint8_t *)out + f->at;
     struct member member;
-    struct members members = {0};
     uint64_t number;
     switch ((enum field_type)f->type) {
     case FIELD_NUMBER:
@@ -423,10 +428,7 @@ static bool get_field(struct cursor *c, const struct field *f, struct message *o
         memcpy(at, &member, sizeof member);
         return member.module < f->limit || (f->none && member.module == MODULE_NONE);
     case FIELD_MEMBERS:
-        if (!get_members(c, &members))
-            return false;
-        memcpy(at, &members, sizeof members);
-        return true;
+        return get_members(c, at);
     case FIELD_END:
         break;
     }
