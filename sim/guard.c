@@ -7,6 +7,7 @@
 #include "base/must.h"
 #include "sim/cell.h"
 #include "sim/disk.h"
+#include "sim/handshakes.h"
 #include "sim/kinds.h"
 
 enum { REIGNS = 4096, ANSWERS = 1 << 16, COMMANDS = 4096, SENTENCE = 400 };
@@ -42,6 +43,7 @@ struct loop_guard {
 
 struct guard {
     struct world *world;
+    struct handshakes *handshakes;
     struct reign reign[GROUP_MAX][REIGNS];
     uint64_t record_epoch[GROUP_MAX], record_generation[GROUP_MAX];
     struct answer answer[ANSWERS];
@@ -64,7 +66,7 @@ static void violated(struct guard *g, const char *format, ...)
 
 const char *guard_violation(const struct guard *g)
 {
-    return g->violation[0] ? g->violation : NULL;
+    return g->violation[0] ? g->violation : handshakes_violation(g->handshakes);
 }
 
 /* ---- one primary in an epoch ---- */
@@ -104,6 +106,7 @@ static void stepped(void *watcher, struct part *part)
         return;
     check_record(g);
     check_unit(g, part);
+    handshakes_stepped(g->handshakes, part);
 }
 
 /* ---- one outcome of a command ---- */
@@ -194,6 +197,8 @@ static void fence_answered(struct guard *g, const struct part *part, const struc
 {
     const struct fence_message *fence = &m->fence;
     struct loop_guard *loop = &g->loop[port_index(part->port)];
+    if (fence->result == FENCE_DONE)
+        handshakes_fenced(g->handshakes, port_index(part->port), fence);
     if (fence->result != FENCE_DONE || fence->epoch != loop->asked_epoch[fence->bank])
         return;
     if (fence->epoch < loop->epoch[fence->bank])
@@ -218,6 +223,8 @@ static void fence_answered(struct guard *g, const struct part *part, const struc
 static void sent(void *watcher, struct part *part, const struct message *message)
 {
     struct guard *g = watcher;
+    if (part->kind == &kinds_unit_part)
+        handshakes_sent(g->handshakes, part, message);
     if (message->kind == MESSAGE_FENCE_ANSWER)
         fence_answered(g, part, message);
     else if (message->kind == MESSAGE_DRIVE_RESPONSE)
@@ -227,6 +234,8 @@ static void sent(void *watcher, struct part *part, const struct message *message
 static void received(void *watcher, struct part *part, const struct message *message)
 {
     struct guard *g = watcher;
+    if (part->kind == &kinds_unit_part)
+        handshakes_received(g->handshakes, part, message);
     if (message->kind == MESSAGE_DRIVE_COMMAND)
         drive_command_came(g, part, message);
     else if (message->kind == MESSAGE_FENCE) {
@@ -254,11 +263,13 @@ struct guard *guard_new(struct world *world)
     struct guard *g = calloc(1, sizeof *g);
     must(g);
     g->world = world;
+    g->handshakes = handshakes_new(world);
     world_watch(world, &(struct world_watch){g, stepped, sent, received, noticed});
     return g;
 }
 
 void guard_free(struct guard *g)
 {
+    handshakes_free(g->handshakes);
     free(g);
 }

@@ -156,11 +156,24 @@ static void add_links(struct site *site)
     }
 }
 
+/* The number of its nexus, as it is now. */
+static uint64_t nexus_of(const struct site *site, const struct op *op)
+{
+    if (op->path >= site->options.switches || op->host >= SITE_HOSTS)
+        return 0;
+    const struct host *host = site->host[op->host][op->path];
+    if (host)
+        return host_logins(host);
+    struct part *part = world_part_of_port(site->world, port_switch(op->path));
+    return submitter_nexus(part, op->host);
+}
+
 static void on_begin(void *context, struct op *op)
 {
     struct site *site = context;
     oracle_begun(site->oracle, op);
     reservations_begun(site->reservations, op);
+    attentions_begun(site->attentions, op, nexus_of(site, op));
 }
 
 static void on_end(void *context, struct op *op)
@@ -168,6 +181,7 @@ static void on_end(void *context, struct op *op)
     struct site *site = context;
     oracle_ended(site->oracle, op);
     reservations_ended(site->reservations, op);
+    attentions_ended(site->attentions, op, nexus_of(site, op));
     if (site->on_end)
         site->on_end(site->on_end_context, op);
 }
@@ -182,6 +196,7 @@ struct site *site_new(const struct site_options *options)
     site->oracle = oracle_new();
     site->guard = guard_new(site->world);
     site->reservations = reservations_new();
+    site->attentions = attentions_new(site->world);
     clients_on_begin(site->clients, on_begin, site);
     clients_on_end(site->clients, on_end, site);
     for (int l = 0; l < options->loops; l++)
@@ -215,6 +230,7 @@ bool site_free(struct site *site)
     guard_free(site->guard);
     oracle_free(site->oracle);
     reservations_free(site->reservations);
+    attentions_free(site->attentions);
     clients_free(site->clients);
     free(site);
     return balanced;
@@ -234,7 +250,9 @@ const char *site_violation(const struct site *site)
     const char *what = guard_violation(site->guard);
     if (!what)
         what = oracle_violation(site->oracle);
-    return what ? what : reservations_violation(site->reservations);
+    if (!what)
+        what = reservations_violation(site->reservations);
+    return what ? what : attentions_violation(site->attentions);
 }
 
 bool site_run(struct site *site, uint64_t for_ns)

@@ -7,6 +7,7 @@
  * linked; pools and volumes made through the protocol. */
 
 #include "array/manage.h"
+#include "sim/attentions.h"
 #include "sim/cell.h"
 #include "sim/client.h"
 #include "sim/disk.h"
@@ -65,6 +66,7 @@ struct site {
     struct oracle *oracle;
     struct guard *guard;
     struct reservations *reservations;
+    struct attentions *attentions;
     int module[MODULE_MAX], iswitch[SWITCH_MAX], loop[LOOP_MAX]; /* processes */
     struct site_volume volume[SITE_VOLUMES];
     int volumes;

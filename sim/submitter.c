@@ -66,6 +66,12 @@ const struct sender *submitter_sender(const struct part *part)
     return x ? x->sender : NULL;
 }
 
+uint64_t submitter_nexus(const struct part *part, uint8_t host)
+{
+    const struct submitter *x = part->machine;
+    return x ? (uint64_t)world_life(x->world, part->process) << 32 | x->nexus[host].number : 0;
+}
+
 /* ---- submitting ---- */
 
 static struct slice payload_of(struct submitter *x, const void *bytes, uint32_t length)

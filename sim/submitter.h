@@ -21,5 +21,7 @@ extern const struct part_kind submitter_kind;
 
 /* The sender of a living submitter's part, for sender_describe. */
 const struct sender *submitter_sender(const struct part *part);
+/* The number of that host's nexus, which changes when it is begun anew. */
+uint64_t submitter_nexus(const struct part *part, uint8_t host);
 
 #endif
