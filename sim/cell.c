@@ -37,7 +37,7 @@ struct cells {
     enum cell_reach reach[WORLD_PROCESSES];
     uint64_t more_ns[WORLD_PROCESSES];
     uint64_t last_ns[WORLD_PROCESSES]; /* a process's operations take effect in their order */
-    enum cell_reach next;
+    enum cell_reach next, next_swap;
     struct operation operation[OPERATIONS];
 };
 
@@ -85,6 +85,11 @@ void cell_next(struct world *world, enum cell_reach reach)
     world_cells(world)->next = reach;
 }
 
+void cell_next_swap(struct world *world, enum cell_reach reach)
+{
+    world_cells(world)->next_swap = reach;
+}
+
 void cell_slow(struct world *world, int process, uint64_t more_ns)
 {
     world_cells(world)->more_ns[process] = more_ns;
@@ -125,6 +130,10 @@ void cells_act(struct cells *cells, struct part *part, const struct action *acti
         if (action->kind != ACTION_REGISTER_LIVE) {
             o->reach = cells->next;
             cells->next = CELL_REACHED;
+        }
+        if (action->kind == ACTION_REGISTER_SWAP && cells->next_swap != CELL_REACHED) {
+            o->reach = cells->next_swap;
+            cells->next_swap = CELL_REACHED;
         }
         schedule(cells, o);
         return;

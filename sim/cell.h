@@ -34,6 +34,8 @@ enum cell_reach {
 void cell_reach(struct world *world, int process, enum cell_reach reach);
 /* The next operation that is asked goes so, whoever asks; a LIVE is not one. */
 void cell_next(struct world *world, enum cell_reach reach);
+/* The same of the next swap. */
+void cell_next_swap(struct world *world, enum cell_reach reach);
 /* From now on each operation of that process takes so much longer. */
 void cell_slow(struct world *world, int process, uint64_t more_ns);
 

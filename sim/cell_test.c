@@ -155,6 +155,25 @@ static void a_stopped_process_swaps_when_it_goes_on(void **unused)
     world_free(t.world);
 }
 
+static void the_next_swap_alone_is_unknown(void **unused)
+{
+    (void)unused;
+    struct pair t;
+    struct seen seen;
+    pair_begin(&t, 1);
+    cell_next_swap(t.world, CELL_DEAF);
+    ask_swap(&t, &t.a, 2, 5);
+    world_run(t.world, MS(5));
+    probe_seen(&t.a, EVENT_REGISTER, &seen);
+    assert_int_equal(seen.result, REGISTER_UNKNOWN);
+    assert_int_equal(cell_record(t.world, 0)->generation, 2);
+    ask_swap(&t, &t.a, 3, 6);
+    world_run(t.world, MS(5));
+    probe_seen(&t.a, EVENT_REGISTER, &seen);
+    assert_int_equal(seen.result, REGISTER_OK);
+    world_free(t.world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +182,7 @@ int main(void)
         cmocka_unit_test(an_incarnation_lives_until_its_process_dies),
         cmocka_unit_test(no_answer_says_nothing_of_the_effect),
         cmocka_unit_test(a_stopped_process_swaps_when_it_goes_on),
+        cmocka_unit_test(the_next_swap_alone_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

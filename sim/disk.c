@@ -5,7 +5,7 @@
 
 #include "base/must.h"
 
-enum { OPERATIONS = 4096, BLOCK = 512, CHUNK = 64 << 10, SPARES = 64 };
+enum { OPERATIONS = 4096, BLOCK = 512, CHUNK = 64 << 10, SPARES = 64, SPOILED = 32 };
 
 /* What a write that is not flushed has covered. */
 struct unflushed {
@@ -25,6 +25,7 @@ struct disk {
     uint64_t more_ns;
     uint64_t next_ns; /* disk_delay_next */
     enum drive_op next_op;
+    uint64_t spoiled[SPOILED]; /* blocks that cannot be read, each number + 1 */
 };
 
 struct operation {
@@ -32,7 +33,7 @@ struct operation {
     bool fails;      /* disk_next */
     uint32_t serial; /* tells a slot's operations apart */
     struct part *part;
-    uint64_t tag;
+    uint64_t tag, due_ns;
     int number;
     enum drive_op op;
     bool fua;
@@ -196,6 +197,21 @@ static void force(struct disk *d, uint64_t offset, uint32_t length)
     }
 }
 
+/* A block that cannot be read: until it is written. */
+static bool spoils(struct disk *d, const struct operation *o, bool heal)
+{
+    bool any = false;
+    for (int i = 0; i < SPOILED; i++) {
+        uint64_t at = (d->spoiled[i] - 1) * BLOCK;
+        if (!d->spoiled[i] || at + BLOCK <= o->offset || at >= o->offset + o->length)
+            continue;
+        any = true;
+        if (heal)
+            d->spoiled[i] = 0;
+    }
+    return any;
+}
+
 /* The first `length` bytes of the write or fill reach the drive. */
 static void change(struct disk *d, const struct operation *o, uint32_t length)
 {
@@ -231,13 +247,17 @@ static enum drive_status carry_out(struct disks *disks, struct operation *o, str
         return DRIVE_MEDIUM_ERROR;
     if (o->op == DRIVE_FLUSH)
         forget_unflushed(d);
+    else if (o->op == DRIVE_READ && spoils(d, o, false))
+        return DRIVE_MEDIUM_ERROR;
     else if (o->op == DRIVE_READ) {
         struct buffer *buffer = buffer_get(world_buffers(disks->world), o->length);
         must(buffer);
         memcpy(buffer->data, d->now + o->offset, o->length);
         *read = slice_of(buffer, 0, o->length);
-    } else
+    } else {
+        spoils(d, o, true);
         change(d, o, o->length);
+    }
     return DRIVE_OK;
 }
 
@@ -293,7 +313,8 @@ void disks_act(struct disks *disks, struct part *part, const struct action *acti
         o->data = action->drive.data;
         must(o->op != DRIVE_WRITE || o->data.length == o->length);
     }
-    world_schedule(disks->world, world_now(disks->world) + duration(disks, o), HAPPENING_DISK,
+    o->due_ns = world_now(disks->world) + duration(disks, o);
+    world_schedule(disks->world, o->due_ns, HAPPENING_DISK,
                    (uint64_t)o->serial << 32 | (uint64_t)(o - disks->operation));
 }
 
@@ -439,6 +460,53 @@ void disk_fail(struct world *world, int number, bool reads, bool writes)
 void disk_remove(struct world *world, int number, bool gone)
 {
     disk_of(world, number)->gone = gone;
+}
+
+void disk_spoil(struct world *world, int number, uint64_t offset)
+{
+    struct disk *d = disk_of(world, number);
+    for (int i = 0; i < SPOILED; i++)
+        if (!d->spoiled[i]) {
+            d->spoiled[i] = offset / BLOCK + 1;
+            return;
+        }
+}
+
+void disk_unspoil(struct world *world, int number)
+{
+    memset(disk_of(world, number)->spoiled, 0, sizeof(uint64_t[SPOILED]));
+}
+
+void disk_blank(struct world *world, int number)
+{
+    struct disk *d = disk_of(world, number);
+    forget_unflushed(d);
+    disk_unspoil(world, number);
+    for (uint64_t c = 0; c < chunks_of(d->bytes); c++)
+        if (d->touched[c])
+            memset(d->now + c * CHUNK, 0, CHUNK);
+    memset(d->touched, 0, chunks_of(d->bytes) * sizeof *d->touched);
+}
+
+void disk_swap(struct world *world, int a, int b)
+{
+    struct disk *x = disk_of(world, a), *y = disk_of(world, b);
+    must(x->bytes == y->bytes && x->process == y->process);
+    struct disk other = *x;
+    *x = *y;
+    *y = other;
+}
+
+uint64_t disk_late_ns(struct world *world, int process)
+{
+    struct disks *disks = world_disks(world);
+    uint64_t late_ns = 0;
+    for (int i = 0; i < OPERATIONS; i++) {
+        const struct operation *o = &disks->operation[i];
+        if (o->used && !o->store && o->part->process == process && o->due_ns > late_ns)
+            late_ns = o->due_ns;
+    }
+    return late_ns;
 }
 
 bool disk_pending(struct world *world, uint32_t i, struct disk_pending *out)

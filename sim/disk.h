@@ -42,6 +42,15 @@ void disk_fail(struct world *world, int number, bool reads, bool writes);
 /* The next operation or store that is asked, of whichever drive, takes so much longer, or fails: a
  * write may then be there in part, a store after all. */
 void disk_next(struct world *world, bool fails, uint64_t more_ns);
+/* That block of 512 bytes cannot be read until somebody writes it; a few of a drive at a time. */
+void disk_spoil(struct world *world, int number, uint64_t offset);
+void disk_unspoil(struct world *world, int number);
+/* Another drive, a new one, is in its place; two drives of a tray have changed places. Their loop
+ * switch must be dead: it finds them when it starts. */
+void disk_blank(struct world *world, int number);
+void disk_swap(struct world *world, int a, int b);
+/* World time at which the last operation that is under way in that loop switch ends. */
+uint64_t disk_late_ns(struct world *world, int process);
 /* Vanished: DRIVE_GONE. */
 void disk_remove(struct world *world, int number, bool gone);
 

@@ -186,6 +186,51 @@ static void what_is_stored_survives(void **unused)
     world_free(t.world);
 }
 
+static void a_block_that_cannot_be_read_is_healed_by_a_write(void **unused)
+{
+    (void)unused;
+    struct bench t;
+    bench_begin(&t, 1);
+    ask(&t, DRIVE_WRITE, 0, 4096, 7, false);
+    world_run(t.world, MS(1));
+    disk_spoil(t.world, DRIVE, 1024);
+    ask(&t, DRIVE_READ, 512, 1024, 0, false);
+    world_run(t.world, MS(1));
+    assert_int_equal(last(&t).result, DRIVE_MEDIUM_ERROR);
+    ask(&t, DRIVE_READ, 0, 1024, 0, false);
+    world_run(t.world, MS(1));
+    assert_int_equal(last(&t).result, DRIVE_OK);
+    ask(&t, DRIVE_WRITE, 1024, 512, 8, false);
+    world_run(t.world, MS(1));
+    ask(&t, DRIVE_READ, 512, 1024, 0, false);
+    world_run(t.world, MS(1));
+    assert_int_equal(last(&t).result, DRIVE_OK);
+    world_free(t.world);
+}
+
+static void drives_change_places_and_are_exchanged(void **unused)
+{
+    (void)unused;
+    struct bench t;
+    bench_begin(&t, 1);
+    disk_add(t.world, t.process, DRIVE + 1, SIZE);
+    ask(&t, DRIVE_WRITE, 512, 512, 7, false);
+    world_run(t.world, MS(1));
+    assert_true(disk_late_ns(t.world, t.process) == 0);
+    disk_swap(t.world, DRIVE, DRIVE + 1);
+    assert_int_equal(disk_bytes(t.world, DRIVE)[512], 0);
+    assert_int_equal(disk_bytes(t.world, DRIVE + 1)[512], 7);
+    disk_blank(t.world, DRIVE + 1);
+    assert_int_equal(disk_bytes(t.world, DRIVE + 1)[512], 0);
+    assert_false(disk_touched(t.world, DRIVE + 1, 512, 512));
+    disk_power_cut(t.world, DRIVE + 1); /* nothing of the old one comes back */
+    assert_int_equal(disk_bytes(t.world, DRIVE + 1)[512], 0);
+    disk_delay_next(t.world, DRIVE, DRIVE_WRITE, MS(500));
+    ask(&t, DRIVE_WRITE, 512, 512, 7, false);
+    assert_true(disk_late_ns(t.world, t.process) > world_now(t.world) + MS(400));
+    world_free(t.world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +240,8 @@ int main(void)
         cmocka_unit_test(a_death_tears_what_is_under_way_and_keeps_the_rest),
         cmocka_unit_test(trouble_is_as_ordered),
         cmocka_unit_test(what_is_stored_survives),
+        cmocka_unit_test(a_block_that_cannot_be_read_is_healed_by_a_write),
+        cmocka_unit_test(drives_change_places_and_are_exchanged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/faults.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/must.h"
@@ -65,60 +66,86 @@ bool faults_silent_loss(const struct faults *f, int *group)
 
 /* ---- which, and when ---- */
 
-static uint64_t weight_of(const struct variant *v, bool drives_only)
+static bool eligible(const struct faults *f, const struct variant *v, bool drives_only)
 {
-    uint64_t all = 0;
-    for (; v->weight; v++)
-        all += !drives_only || v->drive ? v->weight : 0;
-    return all;
+    return (!drives_only || v->takes == TAKES_DRIVE) && (f->config.wild || v->takes != TAKES_MORE);
 }
 
-static const struct variant *choose(struct faults *f, const struct variant *a,
-                                    const struct variant *b, bool drives_only)
+/* One of those on some lists. */
+static const struct variant *choose(struct faults *f, const struct variant *const *lists,
+                                    bool drives_only)
 {
-    uint64_t dice = random_below(&f->random, weight_of(a, drives_only) + weight_of(b, drives_only));
-    for (;; a++) {
-        if (!a->weight)
-            a = b;
-        if (drives_only && !a->drive)
-            continue;
-        if (dice < a->weight)
-            return a;
-        dice -= a->weight;
-    }
+    uint64_t all = 0;
+    for (int i = 0; lists[i]; i++)
+        for (const struct variant *v = lists[i]; v->weight; v++)
+            all += eligible(f, v, drives_only) ? v->weight : 0;
+    uint64_t dice = random_below(&f->random, all);
+    for (int i = 0;; i++)
+        for (const struct variant *v = lists[i]; v->weight; v++) {
+            if (!eligible(f, v, drives_only))
+                continue;
+            if (dice < v->weight)
+                return v;
+            dice -= v->weight;
+        }
 }
 
 static bool any_on(const struct faults *f)
 {
     for (int kind = 0; kind < KINDS; kind++)
-        if (f->fault[kind].on && kind != KIND_HOST)
+        if (f->fault[kind].on && kind != KIND_HOST && kind != KIND_PERSON)
             return true;
     return false;
 }
 
+/* Each module reaches every drive of each group's pools, as it sees that itself. */
+static bool drives_reached(const struct faults *f)
+{
+    const struct site *site = f->site;
+    struct unit_status status;
+    for (int p = 0; p < site->pools; p++)
+        for (int m = 0; m < site->options.modules; m++)
+            for (int i = 0; i < site->pool[p].drive_count; i++) {
+                int d = site->pool[p].drives[i];
+                if (!site_describe(site, m, site->pool[p].group, &status))
+                    break; /* a dead one reaches them when it lives again */
+                if (!(status.drives[d / 32] >> d % 32 & 1))
+                    return false;
+            }
+    return true;
+}
+
 /* Also in truth: while somebody does not reach the register the record may call a drive good that
- * has missed writes, and shortly afterwards, too. */
+ * has missed writes, and shortly afterwards, too; and what it calls good may not be within reach
+ * yet. */
 static bool drives_good(const struct faults *f)
 {
     if (f->fault[KIND_REGISTER].on || world_now(f->world) < f->register_ok_ns ||
+        world_now(f->world) < f->drives_ok_ns ||
         (f->fault[KIND_MODULE].on && strstr(f->fault[KIND_MODULE].what, "register")))
         return false;
     for (int g = 0; g < f->site->options.groups; g++)
         for (int d = 0; d < DRIVE_MAX; d++)
             if (cell_record(f->world, g)->drive_state[d] != DRIVE_STATE_GOOD)
                 return false;
-    return true;
+    return drives_reached(f);
 }
 
-/* Also in truth: while the register is out the record may name one that has died. */
-static bool members_in_sync(const struct faults *f)
+/* Also in truth: while the register is out the record may name one that has died, or goes on in
+ * another life; and somebody may be about to claim. */
+bool faults_in_sync(const struct faults *f)
 {
+    struct unit_status status;
     for (int g = 0; g < f->site->options.groups; g++) {
         const struct record *record = cell_record(f->world, g);
         if (record->in_sync.count != f->site->options.modules || record->previous.count)
             return false;
         for (int i = 0; i < record->in_sync.count; i++)
             if (!cell_lives(f->world, g, record->in_sync.at[i]))
+                return false;
+        for (int m = 0; m < f->site->options.modules; m++)
+            if (!site_describe(f->site, m, g, &status) || status.epoch != record->epoch ||
+                (status.state != UNIT_STATE_PRIMARY && status.state != UNIT_STATE_SECONDARY))
                 return false;
     }
     return true;
@@ -131,11 +158,11 @@ static bool ready_for(const struct faults *f, enum kind kind)
         return false;
     if (kind == KIND_TRAY && !f->shape->drives_redundant && !f->config.wild)
         return false;
-    if (f->config.wild || kind == KIND_HOST || kind == KIND_SWITCH)
+    if (f->config.wild || kind == KIND_HOST || kind == KIND_SWITCH || kind == KIND_PERSON)
         return true;
     if (!any_on(f))
-        return site_settled(f->site) && (kind != KIND_TRAY || drives_good(f));
-    return kind == KIND_TRAY ? drives_good(f) : members_in_sync(f);
+        return site_settled(f->site) && faults_in_sync(f) && (kind != KIND_TRAY || drives_good(f));
+    return kind == KIND_TRAY ? drives_good(f) : faults_in_sync(f);
 }
 
 static const int *victims(const struct faults *f, enum kind kind, int *count)
@@ -150,21 +177,15 @@ static const int *victims(const struct faults *f, enum kind kind, int *count)
 
 static const struct variant *choose_variant(struct faults *f, enum kind kind)
 {
-    bool drives_only = !f->shape->trays_redundant && !f->config.wild;
-    switch (kind) {
-    case KIND_MODULE:
-        return choose(f, mishap_any_process, mishap_only_module, false);
-    case KIND_SWITCH:
-        return choose(f, mishap_any_process, mishap_nothing, false);
-    case KIND_TRAY:
-        return choose(f, mishap_any_process, mishap_only_tray, drives_only);
-    case KIND_REGISTER:
-        return mishap_only_register;
-    case KIND_HOST:
-    case KINDS:
-        break;
-    }
-    return mishap_only_host;
+    static const struct variant *const of[KINDS][4] = {
+        [KIND_MODULE] = {mishap_any_process, mishap_only_module, moment_module},
+        [KIND_SWITCH] = {mishap_any_process, mishap_only_switch},
+        [KIND_TRAY] = {mishap_any_process, tray_only},
+        [KIND_REGISTER] = {mishap_only_register},
+        [KIND_HOST] = {mishap_only_host},
+        [KIND_PERSON] = {person_acts},
+    };
+    return choose(f, of[kind], kind == KIND_TRAY && !f->shape->trays_redundant && !f->config.wild);
 }
 
 static void begin_fault(struct faults *f, enum kind kind)
@@ -183,25 +204,52 @@ static void begin_fault(struct faults *f, enum kind kind)
         fault->on = false;
         return;
     }
-    fault->end_ns = world_now(f->world) + pick(f, 1, chance(f, 20) ? 8000 : 700) * 1000000;
+    uint64_t for_ns = pick(f, 1, chance(f, 15) ? 8000 : 700) * 1000000;
     choose_variant(f, kind)->begin(f, fault);
+    if (fault->end_ns == 0)
+        fault->end_ns = world_now(f->world) + for_ns;
+    if (!fault->on) /* there was nothing to befall */
+        return;
     world_say(f->world, "-- fault %u: %s", f->number, fault->what);
     f->count++;
 }
 
+/* All parts but the register and the hosts, until then. */
+static void befall_all(struct faults *f, const char *what, uint64_t end_ns)
+{
+    for (int kind = KIND_MODULE; kind <= KIND_TRAY; kind++) {
+        if (f->fault[kind].on && !f->config.wild)
+            continue;
+        if (f->fault[kind].on && f->fault[kind].ending)
+            f->fault[kind].ending(f, &f->fault[kind]);
+        f->fault[kind] = (struct fault){
+            .on = true, .process = NOBODY, .end_ns = end_ns + pick(f, 0, 5) * 1000000};
+        snprintf(f->fault[kind].what, sizeof f->fault[kind].what, "%s", what);
+    }
+    world_say(f->world, "-- fault %u: %s", f->number, what);
+    f->count++;
+}
+
+/* A machine that is suspended: everything stops, and goes on at almost the same moment. */
+static void sleep_all(struct faults *f)
+{
+    for (int p = 0; p < world_processes(f->world); p++)
+        if (world_living(f->world, p) && !world_paused(f->world, p))
+            world_pause(f->world, p);
+    uint64_t ms = chance(f, 10) ? pick(f, 3000, 60000) : pick(f, 60, 2500);
+    befall_all(f, "sleep of everything", world_now(f->world) + MS(1) * ms);
+}
+
 /* Everything goes down, and comes up again in any order. */
-static void power_fails(struct faults *f)
+void faults_power_fails(struct faults *f)
 {
     world_power_cut(f->world);
     f->power_is_out = true;
     faults_look(f);
     f->power_is_out = false;
+    befall_all(f, "power cut", world_now(f->world));
     for (int kind = KIND_MODULE; kind <= KIND_TRAY; kind++)
-        f->fault[kind] = (struct fault){.on = true,
-                                        .process = NOBODY,
-                                        .end_ns = world_now(f->world) + pick(f, 1, 900) * 1000000,
-                                        .what = "power cut"};
-    f->count++;
+        f->fault[kind].end_ns += pick(f, 1, 900) * 1000000;
 }
 
 /* Some parts hear only each other. */
@@ -230,7 +278,7 @@ static void mend_process(struct faults *f, int process)
     struct world *world = f->world;
     if (f->dying == process)
         f->dying = NOBODY;
-    if (world_paused(world, process))
+    if (world_living(world, process) && world_paused(world, process))
         world_resume(world, process);
     if (!world_living(world, process))
         world_start(world, process);
@@ -239,8 +287,14 @@ static void mend_process(struct faults *f, int process)
     cell_slow(world, process, 0);
     for (int q = 0; q < world_processes(world); q++)
         if (link_exists(world, process, q)) {
+            bool lost = link_loses(world, process, q) || link_loses(world, q, process);
+            link_lose_kinds(world, process, q, 0);
+            link_lose_kinds(world, q, process, 0);
             link_restore(world, process, q);
             link_slow(world, process, q, 0);
+            link_narrow(world, process, q, 0);
+            if (lost) /* a stream that has lost something ends */
+                link_break(world, process, q, true);
         }
 }
 
@@ -252,6 +306,8 @@ static void mend_drives(struct faults *f)
             disk_slow(f->world, l * 32 + d, 0);
             disk_fail(f->world, l * 32 + d, false, false);
             disk_remove(f->world, l * 32 + d, false);
+            disk_unspoil(f->world, l * 32 + d);
+            disk_delay_next(f->world, l * 32 + d, DRIVE_WRITE, 0);
         }
 }
 
@@ -278,7 +334,11 @@ static void end_fault(struct faults *f, enum kind kind)
     const int *process = victims(f, kind, &count);
     world_say(f->world, "-- end of %s", fault->what);
     faults_look(f);
+    if (fault->ending)
+        fault->ending(f, fault);
     fault->on = false;
+    if (kind == KIND_TRAY)
+        f->drives_ok_ns = world_now(f->world) + MS(300);
     if (strstr(fault->what, "register"))
         f->register_ok_ns = world_now(f->world) + MS(1500);
     if (kind == KIND_TRAY)
@@ -304,7 +364,8 @@ static void next(struct faults *f)
 {
     f->number++;
     f->random.state = (f->config.seed << 10) + f->number;
-    f->next_ns = world_now(f->world) + pick(f, 0, f->config.gap_ns);
+    bool at_once = chance(f, 25); /* two of different kinds meet */
+    f->next_ns = world_now(f->world) + pick(f, 0, at_once ? MS(200) : f->config.gap_ns);
 }
 
 struct faults *faults_new(struct site *site, const struct shape *shape,
@@ -338,30 +399,81 @@ uint32_t faults_count(const struct faults *f)
 uint64_t faults_next_ns(const struct faults *f)
 {
     uint64_t at = f->next_ns;
-    for (int kind = 0; kind < KINDS; kind++)
-        if (f->fault[kind].on && f->fault[kind].end_ns < at)
-            at = f->fault[kind].end_ns;
+    for (int kind = 0; kind < KINDS; kind++) {
+        const struct fault *fault = &f->fault[kind];
+        if (fault->on && fault->end_ns < at)
+            at = fault->end_ns;
+        if (fault->on && fault->again_ns && fault->again_ns < at)
+            at = fault->again_ns;
+    }
     return at;
+}
+
+/* A drive's command that was delayed is as long as it is: its fault ends with it. */
+static bool lasts(struct faults *f, struct fault *fault, enum kind kind)
+{
+    uint64_t late_ns = 0;
+    for (int l = 0; kind == KIND_TRAY && l < f->site->options.loops; l++) {
+        uint64_t ns = disk_late_ns(f->world, f->site->loop[l]);
+        late_ns = ns > late_ns ? ns : late_ns;
+    }
+    if (late_ns <= world_now(f->world) + MS(100))
+        return false;
+    fault->end_ns = late_ns + MS(1);
+    return true;
+}
+
+void faults_end_due(struct faults *f)
+{
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct fault *fault = &f->fault[kind];
+        uint64_t now = world_now(f->world);
+        if (fault->on && fault->again && fault->again_ns && now >= fault->again_ns) {
+            fault->again_ns = 0;
+            fault->again(f, fault);
+        }
+        if (fault->on && fault->end_ns && now >= fault->end_ns &&
+            (f->config.wild || !lasts(f, fault, (enum kind)kind)))
+            end_fault(f, (enum kind)kind);
+    }
+}
+
+static void begin_some(struct faults *f)
+{
+    static const uint32_t weights[KINDS] = {30, 16, 26, 8, 8, 12};
+    uint64_t all = 0;
+    for (int kind = 0; kind < KINDS; kind++)
+        all += ready_for(f, (enum kind)kind) ? weights[kind] : 0;
+    if (all == 0)
+        return;
+    uint64_t dice = random_below(&f->random, all);
+    for (int kind = 0; kind < KINDS; kind++) {
+        uint32_t weight = ready_for(f, (enum kind)kind) ? weights[kind] : 0;
+        if (dice < weight) {
+            begin_fault(f, (enum kind)kind);
+            return;
+        }
+        dice -= weight;
+    }
 }
 
 void faults_turn(struct faults *f)
 {
-    uint64_t now = world_now(f->world);
-    for (int kind = 0; kind < KINDS; kind++)
-        if (f->fault[kind].on && now >= f->fault[kind].end_ns)
-            end_fault(f, (enum kind)kind);
-    if (now < f->next_ns)
+    faults_end_due(f);
+    if (world_now(f->world) < f->next_ns)
         return;
-    enum kind kind = (enum kind)random_below(&f->random, KINDS);
-    bool all = f->config.wild && chance(f, 8), apart = f->config.wild && chance(f, 6);
+    uint64_t dice = random_below(&f->random, 100);
+    bool calm = !any_on(f) && site_settled(f->site) && faults_in_sync(f);
     if (f->number < FAULTS_NUMBERED && f->config.without[f->number])
         ;
-    else if (all)
-        power_fails(f);
-    else if (apart)
+    else if (f->config.wild && dice < 6)
+        faults_power_fails(f);
+    else if (f->config.wild && dice < 12)
         partition(f);
-    else if (ready_for(f, kind))
-        begin_fault(f, kind);
+    else if (dice < 16 && (f->config.wild || calm))
+        sleep_all(f);
+    else
+        begin_some(f);
     next(f);
 }
 
@@ -371,6 +483,7 @@ void faults_end(struct faults *f)
     for (int kind = 0; kind < KINDS; kind++)
         if (f->fault[kind].on)
             end_fault(f, (enum kind)kind);
+    cell_next_swap(f->world, CELL_REACHED);
     f->dying = NOBODY;
     for (int p = 0; p < world_processes(f->world); p++)
         world_slow(f->world, p, 0);

@@ -16,7 +16,7 @@ struct direction {
     uint32_t connection; /* the one that the sending process knows of; 0: none */
     bool cut;
     uint8_t hold;  /* message kind that begins a cut */
-    uint8_t lose;  /* message kind that vanishes */
+    uint64_t lose; /* message kinds that vanish, a bit for each */
     uint8_t twice; /* message kind whose next frame comes twice */
     uint32_t behind;
     struct item *again; /* that frame, to come once more behind so many others */
@@ -25,10 +25,11 @@ struct direction {
 struct link {
     int process[2];
     bool refused;        /* no new connection */
+    bool overrun;        /* ... before both ends run: one of them has not read for long */
     uint32_t connection; /* now; 0: none */
     uint32_t connections;
     uint64_t connect_at;
-    uint64_t more_ns;
+    uint64_t more_ns, byte_ns;
     struct direction way[2]; /* way[i] is from process[i] */
 };
 
@@ -42,6 +43,10 @@ struct links {
 };
 
 enum { WHAT_CONNECT = 2 }; /* what: link * 4 + direction, or + WHAT_CONNECT */
+
+/* Payload that waits on one way: more is not sent, the connection is closed (io/links.c). Counted
+ * only when so much waits in all of the world. */
+enum { QUEUE_BYTES = 32 << 20, LOOK_BYTES = 256 << 20 };
 
 struct links *links_new(struct world *world)
 {
@@ -106,6 +111,7 @@ static void append(struct links *links, struct link *l, struct direction *d, str
     uint64_t at = world_now(links->world) + settings->link_delay_ns + jitter + l->more_ns;
     if (at < d->last_ns)
         at = d->last_ns;
+    at += item->kind == ITEM_FRAME ? l->byte_ns * item->frame.payload_length : 0;
     d->last_ns = item->arrived_ns = at;
     item->next = NULL;
     *d->tail = item;
@@ -178,10 +184,13 @@ static void connect_now(struct links *links, struct link *l)
     if (l->connection || l->refused || l->connect_at > world_now(links->world) ||
         !world_living(links->world, l->process[0]) || !world_living(links->world, l->process[1]))
         return;
-    if (l->way[0].cut || l->way[1].cut) { /* a handshake needs both ways */
+    bool stopped =
+        world_paused(links->world, l->process[0]) || world_paused(links->world, l->process[1]);
+    if (l->way[0].cut || l->way[1].cut || (l->overrun && stopped)) { /* hellos go both ways */
         connect_soon(links, l);
         return;
     }
+    l->overrun = false;
     l->connection = ++l->connections;
     append_news(links, l, 0, l->connection, true, false);
     append_news(links, l, 1, l->connection, true, false);
@@ -240,18 +249,49 @@ static struct item *item_copy(const struct item *item)
     return copy;
 }
 
+static uint64_t frame_bytes(const struct item *item, int from)
+{
+    uint64_t bytes = 0;
+    for (; item; item = item->next)
+        if (item->kind == ITEM_FRAME && item->frame.from == from)
+            bytes += item->payload.length;
+    return bytes;
+}
+
+/* Whoever is to read has not for long: as when a send queue is full. */
+static bool queue_full(struct links *links, const struct direction *d, int from, int to)
+{
+    return world_held(links->world) > LOOK_BYTES &&
+           frame_bytes(d->head, from) + frame_bytes(world_inbox(links->world, to), from) >
+               QUEUE_BYTES;
+}
+
+static void overrun(struct links *links, struct link *l)
+{
+    world_say(links->world, "break %s <-> %s: a queue is full",
+              world_process_name(links->world, l->process[0]),
+              world_process_name(links->world, l->process[1]));
+    l->overrun = true;
+    disconnect(links, l);
+    connect_soon(links, l);
+}
+
 void links_send(struct links *links, int from, int to, const struct message *message)
 {
     struct slice payload = message->payload;
     struct link *l = find(links, from, to);
     struct direction *d = l ? way_from(l, from) : NULL;
-    if (!d || !d->connection || d->connection != l->connection ||
-        (d->lose && d->lose == message->kind)) {
+    bool joined = d && d->connection && d->connection == l->connection;
+    bool full = joined && queue_full(links, d, from, to);
+    if (full)
+        overrun(links, l);
+    if (!joined || full || d->lose >> message->kind & 1) {
         slice_drop(&payload);
         return;
     }
     struct item *item = item_new(ITEM_FRAME);
     item->port = message->to;
+    item->frame.from = from;
     item->frame.payload_length = payload.length;
     item->frame.head_length = frame_encode(message, item->frame.head);
     if (payload.length) { /* the sender's memory may be gone before it arrives */
@@ -345,9 +385,19 @@ void link_restore(struct world *world, int a, int b)
     connect_soon(links, l);
 }
 
+void link_lose_kinds(struct world *world, int a, int b, uint64_t kinds)
+{
+    way_from(must_find(world, a, b), a)->lose = kinds;
+}
+
 void link_lose(struct world *world, int a, int b, enum message_kind kind)
 {
-    way_from(must_find(world, a, b), a)->lose = (uint8_t)kind;
+    link_lose_kinds(world, a, b, kind == MESSAGE_NONE ? 0 : (uint64_t)1 << kind);
+}
+
+bool link_loses(struct world *world, int a, int b)
+{
+    return way_from(must_find(world, a, b), a)->lose != 0;
 }
 
 void link_duplicate(struct world *world, int a, int b, enum message_kind kind, uint32_t behind)
@@ -361,4 +411,9 @@ void link_duplicate(struct world *world, int a, int b, enum message_kind kind, u
 void link_slow(struct world *world, int a, int b, uint64_t more_ns)
 {
     must_find(world, a, b)->more_ns = more_ns;
+}
+
+void link_narrow(struct world *world, int a, int b, uint64_t byte_ns)
+{
+    must_find(world, a, b)->byte_ns = byte_ns;
 }

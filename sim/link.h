@@ -4,7 +4,8 @@
 
 /* Links between processes: one stream connection for each pair, as TCP: in order, and when it is
  * lost the receiver has had some prefix of what was sent. Frames go through wire/frame both ways.
- */
+ * What is sent to a process that does not read waits, but not without end: then the connection is
+ * closed, as in io/. */
 
 #include "sim/world.h"
 
@@ -40,11 +41,16 @@ void link_break(struct world *world, int a, int b, bool again);
 void link_restore(struct world *world, int a, int b);
 /* A sick process: frames of that kind from a to b vanish, all others pass. MESSAGE_NONE ends it. */
 void link_lose(struct world *world, int a, int b, enum message_kind kind);
+/* The same for more than one kind: a bit for each; 0 ends it. */
+void link_lose_kinds(struct world *world, int a, int b, uint64_t kinds);
+bool link_loses(struct world *world, int a, int b);
 /* The next frame of that kind from a to b arrives twice, the second time after `behind` others: as
  * when its sender sends it again, or logs in again, without a word of a loss. */
 void link_duplicate(struct world *world, int a, int b, enum message_kind kind, uint32_t behind);
 /* From now on frames between a and b take so much longer. */
 void link_slow(struct world *world, int a, int b, uint64_t more_ns);
+/* ... and so much longer for each byte of payload: large frames hold up what comes behind them. */
+void link_narrow(struct world *world, int a, int b, uint64_t byte_ns);
 bool link_exists(struct world *world, int a, int b);
 bool link_held(struct world *world, int a, int b); /* link_hold has caught its frame */
 

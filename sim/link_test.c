@@ -230,6 +230,65 @@ static void the_same_seed_gives_the_same_run(void **unused)
     pair_end(&u);
 }
 
+static void kinds_vanish_until_they_do_not(void **unused)
+{
+    (void)unused;
+    struct pair t;
+    pair_begin(&t, 1);
+    link_lose_kinds(t.world, t.pa, t.pb, (uint64_t)1 << MESSAGE_STREAM);
+    assert_true(link_loses(t.world, t.pa, t.pb) && !link_loses(t.world, t.pb, t.pa));
+    send(&t, 7, 3);
+    world_run(t.world, MS(5));
+    link_lose_kinds(t.world, t.pa, t.pb, (uint64_t)1 << MESSAGE_HELD);
+    send(&t, 1, 4);
+    world_run(t.world, MS(5));
+    assert_got(&t, 4);
+    pair_end(&t);
+}
+
+static void a_narrow_link_is_slow_for_what_is_large(void **unused)
+{
+    (void)unused;
+    struct pair t;
+    pair_begin(&t, 1);
+    link_narrow(t.world, t.pa, t.pb, MS(1)); /* a byte */
+    send(&t, 1, 2);                          /* of 64 */
+    world_run(t.world, MS(60));
+    assert_got(&t, 0);
+    world_run(t.world, MS(10));
+    assert_got(&t, 1);
+    world_run(t.world, MS(60));
+    assert_got(&t, 2);
+    pair_end(&t);
+}
+
+/* What is sent to a process that does not read does not fill the world: the link is closed, and a
+ * new one comes when it reads again. */
+static void a_queue_is_not_without_end(void **unused)
+{
+    (void)unused;
+    enum { PIECE = 1 << 20 };
+    struct pair t;
+    pair_begin(&t, 1);
+    world_pause(t.world, t.pb);
+    for (uint64_t i = 1; i <= 400; i++) {
+        struct message *m = probe_send(&t.a, MESSAGE_STREAM, port_unit(1, 0));
+        struct buffer *buffer = buffer_get(world_buffers(t.world), PIECE);
+        assert_non_null(buffer);
+        m->stream.first = i;
+        m->payload = slice_of(buffer, 0, PIECE);
+        probe_go(t.world, &t.a);
+        world_run(t.world, MS(2));
+    }
+    assert_int_equal(probe_seen(&t.a, EVENT_LINK_DOWN, NULL), 1);
+    assert_int_equal(probe_seen(&t.a, EVENT_LINK_UP, NULL), 1);
+    world_resume(t.world, t.pb);
+    world_run(t.world, MS(20));
+    assert_int_equal(probe_seen(&t.a, EVENT_LINK_UP, NULL), 2);
+    assert_int_equal(probe_seen(&t.b, EVENT_LINK_UP, NULL), 2);
+    pair_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +300,9 @@ int main(void)
         cmocka_unit_test(a_broken_link_stays_down_until_it_is_restored),
         cmocka_unit_test(a_death_is_known_and_its_last_words_may_come),
         cmocka_unit_test(a_paused_process_reads_late_and_its_links_stay_up),
+        cmocka_unit_test(kinds_vanish_until_they_do_not),
+        cmocka_unit_test(a_narrow_link_is_slow_for_what_is_large),
+        cmocka_unit_test(a_queue_is_not_without_end),
         cmocka_unit_test(the_same_seed_gives_the_same_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

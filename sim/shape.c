@@ -94,7 +94,7 @@ static void choose_work(struct random *random, struct shape *shape, uint8_t host
 
 void shape_choose(struct shape *shape, uint64_t seed, bool wild, uint8_t hosts)
 {
-    static const uint8_t modules[] = {60, 27, 13, 0}, switches[] = {15, 65, 20, 0},
+    static const uint8_t modules[] = {36, 50, 14, 0}, switches[] = {15, 65, 20, 0},
                          loops[] = {10, 55, 20, 15, 0};
     struct random chance = {seed * 2 + 1}, *random = &chance;
     *shape = (struct shape){.options = site_options_default(seed)};
@@ -124,9 +124,11 @@ void shape_areas(struct shape *shape, const struct site *site)
     const uint64_t region = LAYOUT_UNIT / BLOCK_BYTES;
     uint64_t chunk = shape->options.chunk_bytes / BLOCK_BYTES;
     chunk = chunk ? chunk : 128;
+    bool hot = random_chance(random, 50); /* all hosts want the same few blocks */
     for (int v = 0; v < site->volumes; v++)
         for (int i = 0; i < WORKLOAD_AREAS; i++) {
-            uint64_t blocks = site->volume[v].blocks, width = pick(random, 8, 300);
+            uint64_t blocks = site->volume[v].blocks;
+            uint64_t width = hot ? pick(random, 4, 24) : pick(random, 8, 300);
             uint64_t dice = random_below(random, 100), middle;
             if (dice < 40)
                 middle = pick(random, 1, blocks / region - 1) * region;

@@ -160,6 +160,7 @@ struct item {
         struct {
             uint32_t head_length; /* 0: in the same process, `message` is it */
             uint32_t payload_length;
+            int from; /* the process that sent it */
             uint8_t head[512];
             struct message message;
         } frame;
@@ -179,6 +180,8 @@ struct item {
 struct item *item_new(enum item_kind kind);
 void item_free(struct item *item);
 void world_deliver(struct world *world, int process, struct item *item);
+/* What lies there for a process that is busy or stopped, the oldest first. */
+const struct item *world_inbox(const struct world *world, int process);
 
 /* ---- watching ---- */
 

@@ -113,6 +113,11 @@ struct buffer_pool *world_buffers(struct world *world)
     return world->buffers;
 }
 
+const struct item *world_inbox(const struct world *world, int process)
+{
+    return world->process[process].head;
+}
+
 uint64_t world_held(const struct world *world)
 {
     return buffer_pool_used(world->buffers);

@@ -8,7 +8,7 @@ enum { HAND_MS = 2000 };
 void handover_begin(struct unit *x, uint8_t module, const char *cause)
 {
     if (!unit_primary(x) || x->handing != MODULE_NONE || !x->follower[module].active ||
-        x->follower[module].joining)
+        x->follower[module].joining || x->drop_wanted & 1u << module)
         return;
     trace_info(x->trace, "gives control to %s: %s", unit_word(module, x->config.group), cause);
     actions_notice(x->actions, "takeover group=%d unit=%s phase=suspect epoch=%llu cause=planned",

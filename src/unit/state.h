@@ -204,8 +204,8 @@ struct unit {
     struct limits limits;
     port_id self_port;
     struct member self;
-    uint64_t now_ns, wake_asked_ns;
-    struct actions *actions; /* of the present step */
+    uint64_t now_ns, wake_asked_ns, stepped_ns; /* stepped_ns: `now_ns` of the last step */
+    struct actions *actions;                    /* of the present step */
 
     enum unit_state state;
     struct record record;

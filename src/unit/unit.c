@@ -337,8 +337,9 @@ static void consider_lateness(struct unit *x)
     if (x->wake_asked_ns == 0 || x->now_ns <= x->wake_asked_ns + x->limits.availability_ns / 2)
         return;
     uint64_t late_ns = x->now_ns - x->wake_asked_ns;
+    uint64_t since_ns = x->stepped_ns > x->wake_asked_ns ? x->stepped_ns : x->wake_asked_ns;
     if (!mutant(MUTANT_LATENESS_COUNTS))
-        array_late(x->array, late_ns);
+        array_late(x->array, x->now_ns - since_ns); /* each moment once: it may go on for steps */
     if (x->now_ns < x->listen_until_ns && !mutant(MUTANT_LATENESS_BEGINS_ANEW))
         return;
     trace_info(x->trace, "late by %llu ms: listens before it suspects anybody",
@@ -383,6 +384,7 @@ void unit_step(struct unit *x, const struct event *event, struct actions *action
     }
     pump(x, event->kind == EVENT_TIME);
     x->wake_asked_ns = unit_wake_ns(x);
+    x->stepped_ns = x->now_ns;
     x->actions = NULL;
 }
 

@@ -268,3 +268,17 @@ void story_modules_die_in_turn(struct story *s)
         story_until(s, story_settled(s), MS(10000));
     }
 }
+
+/* A primary that reaches no drive gives control to nobody whom it is about to drop: the register
+ * does not answer, and it would begin and cancel that for ever. */
+void story_blind_primary_gives_control_to_nobody(struct story *s)
+{
+    story_break(s, "A", "L1");
+    story_break(s, "A", "L2");
+    story_reach_register(s, "A", CELL_UNREACHED);
+    story_reach_register(s, "B", CELL_UNREACHED);
+    story_pause(s, "B");
+    story_run(s, MS(600));
+    story_assert(s, story_count(s, "A1 > gives control*") <= 2);
+    story_resume(s, "B");
+}

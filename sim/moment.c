@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Faults of modules that wait for their moment: something was answered, control is being given
+ * away, a claim stands in the record. Most rules of the protocol only count within some
+ * milliseconds. */
+#include <stdio.h>
+
+#include "base/must.h"
+#include "sim/mishap.h"
+
+static int module_of(const struct faults *f, int process)
+{
+    for (int m = 0; m < f->site->options.modules; m++)
+        if (f->site->module[m] == process)
+            return m;
+    return NOBODY;
+}
+
+static int some_group(struct faults *f)
+{
+    return (int)random_below(&f->random, f->site->options.groups);
+}
+
+/* Mostly at once, else a little later. */
+static void a_moment(struct faults *f, uint64_t most_ms)
+{
+    if (!chance(f, 40))
+        mishap_run(f, pick(f, 0, MS(most_ms)));
+}
+
+static void strike(struct faults *f, struct fault *fault, int process)
+{
+    fault->process = process;
+    uint64_t dice = random_below(&f->random, 10);
+    if (dice < 5)
+        mishap_crash(f, fault);
+    else if (dice < 8)
+        mishap_stop(f, fault);
+    else
+        mishap_isolate(f, fault);
+}
+
+static void say(struct fault *fault, const char *when)
+{
+    size_t length = strlen(fault->what);
+    snprintf(fault->what + length, sizeof fault->what - length, ", %s", when);
+}
+
+/* ---- after an answer ---- */
+
+static bool counts(const struct op *op)
+{
+    return op->begun_ns && op->state == OP_STATE_WAITING && op->kind != OP_READ &&
+           op->kind != OP_VERIFY && op->kind != OP_MANAGE && op->kind != OP_TASK;
+}
+
+/* A command that is under way, of some kind that changes something; fault->op. */
+static bool chosen(struct faults *f, struct fault *fault)
+{
+    enum { BACK = 200 };
+    struct clients *clients = f->site->clients;
+    uint32_t last = clients_count(clients), found = 0;
+    bool rare = fault->drive[0]; /* a flush, FUA, or a reservation */
+    for (uint32_t i = 0; i < BACK && i < last; i++) {
+        struct op *op = op_of(clients, last - i);
+        bool is_rare = op->kind == OP_FLUSH || op->fua || op->kind == OP_CDB;
+        if (counts(op) && (!rare || is_rare) && random_below(&f->random, ++found) == 0)
+            fault->op = op;
+    }
+    return fault->op != NULL;
+}
+
+static bool answered(struct faults *f, struct fault *fault)
+{
+    (void)f;
+    return fault->op->state != OP_STATE_WAITING;
+}
+
+/* Runs until a command was answered, and then a moment. The group's primary, or NOBODY. */
+static int after_an_answer(struct faults *f, struct fault *fault)
+{
+    fault->drive[0] = chance(f, 50);
+    if (!mishap_until(f, chosen, fault, MS(200)))
+        return NOBODY;
+    mishap_until(f, answered, fault, MS(300));
+    a_moment(f, 20);
+    int m = site_primary(f->site, fault->op->group);
+    return m < 0 ? NOBODY : f->site->module[m];
+}
+
+static void answer_and_strike(struct faults *f, struct fault *fault)
+{
+    int process = after_an_answer(f, fault);
+    if (!f->config.wild && !faults_in_sync(f)) { /* no longer */
+        fault->on = false;
+        return;
+    }
+    if (process == NOBODY)
+        process = fault->process;
+    strike(f, fault, process);
+    say(fault, "after an answer");
+}
+
+static void answer_and_power(struct faults *f, struct fault *fault)
+{
+    after_an_answer(f, fault);
+    faults_power_fails(f);
+    snprintf(fault->what, sizeof fault->what, "power cut after an answer");
+}
+
+/* ---- while control is given away ---- */
+
+static void ask_move(struct faults *f, int from, int group, int to)
+{
+    uint8_t bytes[MANAGE_REQUEST_BYTES_MAX];
+    struct manage_request request = {
+        .verb = MANAGE_GROUP_MOVE, .group = (uint8_t)group, .module = (uint8_t)to};
+    struct op *op =
+        op_manage(f->site->clients, bytes, manage_encode(&request, bytes, sizeof bytes));
+    op->group = (uint8_t)group;
+    op->path = (uint8_t)(SWITCH_MAX + from);
+    op_begin(f->site->clients, op);
+}
+
+static bool moves(struct faults *f, struct fault *fault)
+{
+    return cell_record(f->world, fault->drive[0])->previous.count > 0;
+}
+
+static void move_and_strike(struct faults *f, struct fault *fault)
+{
+    int group = fault->drive[0] = some_group(f), from = site_primary(f->site, group);
+    int to = (int)random_below(&f->random, f->site->options.modules);
+    if (from < 0 || from == to || f->site->options.modules < 2) {
+        mishap_crash(f, fault);
+        return;
+    }
+    ask_move(f, from, group, to);
+    if (chance(f, 60))
+        mishap_until(f, moves, fault, MS(400));
+    mishap_run(f, pick(f, 0, MS(chance(f, 50) ? 3 : 30)));
+    if (!f->config.wild && f->fault[KIND_TRAY].on) { /* who is fencing fails what does not answer */
+        fault->on = false;
+        return;
+    }
+    strike(f, fault, f->site->module[chance(f, 65) ? from : to]);
+    say(fault, "in a move");
+}
+
+/* ---- as soon as all are in sync again ---- */
+
+static bool in_sync(struct faults *f, struct fault *fault)
+{
+    (void)fault;
+    return faults_in_sync(f);
+}
+
+static void return_and_strike(struct faults *f, struct fault *fault)
+{
+    int group = some_group(f), gone = module_of(f, fault->process);
+    mishap_crash(f, fault);
+    mishap_run(f, pick(f, 0, MS(chance(f, 50) ? 20 : 300)));
+    if (!world_living(f->world, fault->process))
+        world_start(f->world, fault->process);
+    bool again = mishap_until(f, in_sync, fault, MS(1500));
+    if (chance(f, 60))
+        mishap_run(f, pick(f, 0, MS(5)));
+    int m = site_primary(f->site, group);
+    if (!again || !faults_in_sync(f) || m < 0 || m == gone ||
+        (f->fault[KIND_TRAY].on && !f->config.wild))
+        return;
+    strike(f, fault, f->site->module[m]);
+    say(fault, "all are in sync");
+}
+
+/* ---- a claim whose swap nobody can be sure of ---- */
+
+static void die_and_unknown(struct faults *f, struct fault *fault)
+{
+    int m = site_primary(f->site, some_group(f));
+    if (m >= 0)
+        fault->process = f->site->module[m];
+    cell_next_swap(f->world, (enum cell_reach)pick(f, CELL_UNREACHED, CELL_DEAF));
+    strike(f, fault, fault->process);
+    say(fault, "swap of the register unknown");
+}
+
+/* ---- more than the redundancy spares ---- */
+
+static int module_process(const struct faults *f, struct member member)
+{
+    return member.module < f->site->options.modules ? f->site->module[member.module] : NOBODY;
+}
+
+static void second_strike(struct faults *f, struct fault *fault, int process)
+{
+    if (process != NOBODY && world_living(f->world, process) && !world_paused(f->world, process))
+        strike(f, fault, process);
+}
+
+/* Somebody claims; he dies too, or whoever the record still names, or the first one comes back. */
+static void claim_and_strike(struct faults *f, struct fault *fault)
+{
+    int group = fault->drive[0] = some_group(f), m = site_primary(f->site, group);
+    if (m >= 0) {
+        strike(f, fault, f->site->module[m]);
+        int first = fault->process;
+        mishap_until(f, moves, fault, MS(900));
+        a_moment(f, 30);
+        const struct record *record = cell_record(f->world, group);
+        uint64_t dice = random_below(&f->random, 3);
+        if (dice == 0 && record->previous.count)
+            second_strike(
+                f, fault,
+                module_process(
+                    f, record->previous.at[random_below(&f->random, record->previous.count)]));
+        else if (dice == 1 && world_living(f->world, first) && world_paused(f->world, first))
+            world_resume(f->world, first);
+        else
+            second_strike(f, fault, module_process(f, record->primary));
+    }
+    fault->process = NOBODY;
+    snprintf(fault->what, sizeof fault->what, "claim of g%d struck", group + 1);
+}
+
+/* The others go, the one that is left works on, and dies while they come back. */
+static void lone_and_strike(struct faults *f, struct fault *fault)
+{
+    int group = some_group(f), m = site_primary(f->site, group);
+    for (int i = 0; i < f->site->options.modules && m >= 0; i++)
+        if (i != m && world_living(f->world, f->site->module[i]))
+            world_crash(f->world, f->site->module[i]);
+    mishap_run(f, pick(f, 1, MS(chance(f, 50) ? 60 : 600)));
+    if (m >= 0)
+        second_strike(f, fault, f->site->module[m]);
+    mishap_run(f, pick(f, 0, MS(30)));
+    for (int i = 0; i < f->site->options.modules; i++)
+        if (i != m && !world_living(f->world, f->site->module[i]))
+            world_start(f->world, f->site->module[i]);
+    fault->process = NOBODY;
+    snprintf(fault->what, sizeof fault->what, "lone primary of g%d struck", group + 1);
+}
+
+const struct variant moment_module[] = {
+    {16, answer_and_strike, TAKES_PART}, {10, move_and_strike, TAKES_PART},
+    {12, return_and_strike, TAKES_PART}, {6, die_and_unknown, TAKES_PART},
+    {16, answer_and_power, TAKES_MORE},  {20, claim_and_strike, TAKES_MORE},
+    {20, lone_and_strike, TAKES_MORE},   {0, NULL, TAKES_PART}};

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What goes wrong with drives and their trays. */
+#include <stdio.h>
+
+#include "array/layout.h"
+#include "base/must.h"
+#include "sim/mishap.h"
+
+static int some_drive(struct faults *f, const struct fault *fault)
+{
+    int l = 0;
+    while (f->site->loop[l] != fault->process)
+        l++;
+    return l * 32 + (int)random_below(&f->random, f->site->options.drives);
+}
+
+static void drive_hangs(struct faults *f, struct fault *fault)
+{
+    int drive = some_drive(f, fault);
+    snprintf(fault->what, sizeof fault->what, "drive %d hangs", drive);
+    disk_hang(f->world, drive, true);
+}
+
+static void drive_slow(struct faults *f, struct fault *fault)
+{
+    int drive = some_drive(f, fault);
+    snprintf(fault->what, sizeof fault->what, "drive %d is slow", drive);
+    disk_slow(f->world, drive, pick(f, 1, 900) * 1000000);
+}
+
+/* One command alone is late. */
+static void drive_late(struct faults *f, struct fault *fault)
+{
+    int drive = some_drive(f, fault);
+    snprintf(fault->what, sizeof fault->what, "drive %d is late once", drive);
+    disk_delay_next(f->world, drive, chance(f, 70) ? DRIVE_WRITE : DRIVE_FLUSH,
+                    pick(f, 10, chance(f, 40) ? 8000 : 1500) * 1000000);
+}
+
+static void drive_errs(struct faults *f, struct fault *fault)
+{
+    int drive = some_drive(f, fault);
+    snprintf(fault->what, sizeof fault->what, "drive %d errs", drive);
+    disk_fail(f->world, drive, chance(f, 60), true);
+}
+
+static void drive_vanishes(struct faults *f, struct fault *fault)
+{
+    int drive = some_drive(f, fault);
+    snprintf(fault->what, sizeof fault->what, "drive %d vanishes", drive);
+    disk_remove(f->world, drive, true);
+    fault->restart = true; /* a loop switch does not look for a drive that is gone */
+}
+
+/* The whole tray, with the caches of its drives. */
+static void tray_power(struct faults *f, struct fault *fault)
+{
+    int first = some_drive(f, fault) / 32 * 32;
+    mishap_crash(f, fault);
+    snprintf(fault->what, sizeof fault->what, "power of %s", name_of(f, fault->process));
+    for (int d = 0; d < f->site->options.drives; d++)
+        disk_power_cut(f->world, first + d);
+}
+
+/* Some blocks cannot be read any more, until somebody writes them: most of them where data is. */
+static void blocks_spoil(struct faults *f, struct fault *fault)
+{
+    enum { CHUNK = 64 << 10 };
+    int drive = some_drive(f, fault);
+    uint64_t size = disk_size(f->world, drive);
+    snprintf(fault->what, sizeof fault->what, "blocks of drive %d are unreadable", drive);
+    for (uint64_t left = pick(f, 1, 24), tries = 0; left > 0 && tries < 400; tries++) {
+        uint64_t at = LAYOUT_DATA + random_below(&f->random, (size - LAYOUT_DATA) / 512) * 512;
+        if (!disk_touched(f->world, drive, at, 512))
+            continue;
+        uint64_t blocks = pick(f, 1, 8);
+        for (; blocks > 0 && left > 0; blocks--, left--, at += 512)
+            if (at < size)
+                disk_spoil(f->world, drive, at);
+    }
+}
+
+/* A new one in place of another, while the tray is off. */
+static void put_blank(struct faults *f, struct fault *fault)
+{
+    if (world_living(f->world, fault->process))
+        world_crash(f->world, fault->process);
+    disk_blank(f->world, fault->drive[0]);
+}
+
+static void exchange(struct faults *f, struct fault *fault)
+{
+    fault->drive[0] = some_drive(f, fault);
+    snprintf(fault->what, sizeof fault->what, "drive %d is exchanged", fault->drive[0]);
+    disk_remove(f->world, fault->drive[0], true);
+    fault->restart = true;
+    fault->ending = put_blank;
+}
+
+/* Two of a tray in each other's place, for a while. */
+static void swap_back(struct faults *f, struct fault *fault)
+{
+    if (world_living(f->world, fault->process))
+        world_crash(f->world, fault->process);
+    disk_swap(f->world, fault->drive[0], fault->drive[1]);
+}
+
+static void mix_up(struct faults *f, struct fault *fault)
+{
+    fault->drive[0] = some_drive(f, fault);
+    fault->drive[1] = some_drive(f, fault);
+    if (fault->drive[0] == fault->drive[1]) {
+        exchange(f, fault);
+        return;
+    }
+    snprintf(fault->what, sizeof fault->what, "drives %d and %d are mixed up", fault->drive[0],
+             fault->drive[1]);
+    swap_back(f, fault);
+    world_start(f->world, fault->process);
+    fault->ending = swap_back;
+}
+
+const struct variant tray_only[] = {
+    {10, drive_hangs, TAKES_DRIVE},  {10, drive_slow, TAKES_DRIVE},
+    {12, drive_late, TAKES_DRIVE},   {10, drive_errs, TAKES_DRIVE},
+    {12, blocks_spoil, TAKES_DRIVE}, {5, drive_vanishes, TAKES_PART},
+    {8, exchange, TAKES_PART},       {6, mix_up, TAKES_PART},
+    {8, tray_power, TAKES_PART},     {0, NULL, TAKES_PART}};
