@@ -191,7 +191,8 @@ static void test_hang_is_found_by_reads(void **state)
     fake_free(w);
 }
 
-/* We were stopped while a read was under way, and its links are cut when we wake: it is not over. */
+/* We were stopped while a read was under way, and its links are cut when we wake: it is not over.
+ */
 static void test_late_and_cut(void **state)
 {
     (void)state;
