@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "base/mutant.h"
 #include "command/directory.h"
 
 enum { NEXUSES = 16, WAITING = 4096 };
@@ -220,11 +221,29 @@ static void submitter_take(void *machine, uint64_t ticket, uint64_t now_ns, bool
 
 /* ---- notices ---- */
 
+/* That group may know none of the nexuses any more. */
+static void nexuses_cut(struct submitter *x, uint8_t group)
+{
+    for (uint32_t host = 0; host < NEXUSES; host++) {
+        struct nexus *n = &x->nexus[host];
+        if (!(n->opened & 1 << group) || n->leaving)
+            continue;
+        n->wanted = true;
+        n->open = false;
+        n->asked &= (uint8_t) ~(1 << group);
+        n->opened &= (uint8_t) ~(1 << group);
+    }
+}
+
 static void take_response(struct submitter *x, const struct sender_notice *notice)
 {
     const struct response_message *response = notice->response;
     if (notice->cookie & COOKIE_OPEN) {
         struct nexus *n = &x->nexus[notice->cookie >> 8 & 0xFF];
+        if (response->status == 0x02 && response->sense[2] == 0x0B) { /* cut: once more */
+            n->asked &= (uint8_t) ~(1 << (notice->cookie & 0xFF));
+            return;
+        }
         n->opened |= (uint8_t)(1 << (notice->cookie & 0xFF));
         n->open = !n->leaving && n->opened == (1 << x->config->sender.groups) - 1;
         return;
@@ -274,6 +293,8 @@ static void take_notices(struct submitter *x)
             session_over(x);
             break;
         case SENDER_NOTICE_VIEW:
+            if (notice.cut && !mutant(MUTANT_NEXUS_KEPT_OVER_CUT))
+                nexuses_cut(x, notice.group);
             break;
         }
     }

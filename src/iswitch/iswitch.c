@@ -177,6 +177,8 @@ static void take_notices(struct iswitch *x)
             break;
         case SENDER_NOTICE_VIEW:
             x->again = true;
+            if (notice.cut && !mutant(MUTANT_NEXUS_KEPT_OVER_CUT))
+                session_nexus_cut(x, notice.group);
             break;
         }
     }

@@ -409,6 +409,8 @@ void session_progress(struct iswitch *x, struct session *session);
 void session_busy(struct iswitch *x, struct session *session);
 /* The answer to an opening or a loss. */
 void session_nexus_answer(struct iswitch *x, struct session *session, uint8_t group, bool good);
+/* That group may have forgotten every nexus: each is opened anew before it is used again. */
+void session_nexus_cut(struct iswitch *x, uint8_t group);
 /* One that stands in the way of a login of this host, or NULL. `live`: one that goes on. */
 struct session *session_rival(struct iswitch *x, const char *initiator, const uint8_t isid[6],
                               bool *live);

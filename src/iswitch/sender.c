@@ -301,8 +301,9 @@ bool sender_next_notice(struct sender *sender, struct sender_notice *out)
     }
     for (uint8_t g = 0; g < sender->config.groups; g++)
         if (sender->group[g].view_changed) {
-            sender->group[g].view_changed = false;
-            *out = (struct sender_notice){.kind = SENDER_NOTICE_VIEW, .group = g};
+            *out = (struct sender_notice){
+                .kind = SENDER_NOTICE_VIEW, .group = g, .cut = sender->group[g].cut_changed};
+            sender->group[g].view_changed = sender->group[g].cut_changed = false;
             return true;
         }
     return next_unproved(sender, out);

@@ -55,12 +55,14 @@ enum sender_notice_kind {
     SENDER_NOTICE_PROVE,    /* nexus: a copy was refused as stale; ping the host, sender_proved() */
     SENDER_NOTICE_DEAD, /* our session was declared dead: all outstanding is over; end the hosts'
                            sessions; sender_renew() begins a new one */
-    SENDER_NOTICE_VIEW, /* group: another epoch or primary serves */
+    SENDER_NOTICE_VIEW, /* group: another epoch or primary serves; cut: by what it read from drives,
+                           so it may not know our nexuses */
 };
 
 struct sender_notice {
     enum sender_notice_kind kind;
     uint8_t group;
+    bool cut;
     uint32_t nexus;
     uint64_t cookie;
     uint64_t sequence;

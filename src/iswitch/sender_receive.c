@@ -62,6 +62,7 @@ static void take_view(struct sender *sender, int module, const struct view_messa
     group->in_sync = in_sync;
     if (view->cut > group->cut && !mutant(MUTANT_CUT_IGNORED)) {
         group->cut = view->cut;
+        group->cut_changed = changed = true;
         cut_outstanding(sender, view->group);
     }
     if (!changed)

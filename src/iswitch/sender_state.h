@@ -54,6 +54,7 @@ struct sender_group {
     uint64_t epoch, cut;
     bool serving;
     bool view_changed;  /* SENDER_NOTICE_VIEW is due */
+    bool cut_changed;   /* ... and says so */
     uint8_t primary;    /* module */
     uint8_t in_sync;    /* bit m */
     uint8_t linked;     /* bit m */

@@ -263,3 +263,16 @@ void session_nexus_answer(struct iswitch *x, struct session *session, uint8_t gr
     if (nexus->state == NEXUS_STATE_OPEN)
         task_nexus_open(x, session, group);
 }
+
+void session_nexus_cut(struct iswitch *x, uint8_t group)
+{
+    list_each (&x->sessions, link, next) {
+        struct session *session = list_member(link, struct session, link);
+        struct nexus *nexus = &session->at[group];
+        if (nexus->state != NEXUS_STATE_OPEN)
+            continue;
+        nexus->state = NEXUS_STATE_CLOSED;
+        nexus->unsure = true;
+        session_busy(x, session);
+    }
+}
