@@ -171,6 +171,21 @@ static int medium_byte_check(const struct scsi_request *r)
     return r->command->cdb[1] >> 1 & 3;
 }
 
+/* ORWRITE (SBC-3 5.13): nothing to resolve, since carried out twice it gives the same. */
+void medium_plan_or_write(const struct scsi_request *r, struct scsi_plan *plan)
+{
+    medium_move_out(r, plan);
+    if (plan->what == SCSI_WRITE)
+        plan->what = SCSI_OR_WRITE;
+    plan->fua = medium_fua(r) || medium_through(r);
+}
+
+void scsi_or(const uint8_t *data, uint8_t *found, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++)
+        found[i] |= data[i];
+}
+
 /* Verified by the drives: flushed before GOOD, as with FUA. */
 void medium_plan_write_verify(const struct scsi_request *r, struct scsi_plan *plan)
 {

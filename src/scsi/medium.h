@@ -26,6 +26,7 @@ enum sense_code medium_check(struct scsi_request *r);
 
 void medium_plan_read(const struct scsi_request *r, struct scsi_plan *plan);
 void medium_plan_write(const struct scsi_request *r, struct scsi_plan *plan);
+void medium_plan_or_write(const struct scsi_request *r, struct scsi_plan *plan);
 void medium_plan_write_verify(const struct scsi_request *r, struct scsi_plan *plan);
 void medium_plan_verify(const struct scsi_request *r, struct scsi_plan *plan);
 void medium_plan_prefetch(const struct scsi_request *r, struct scsi_plan *plan);

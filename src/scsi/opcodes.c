@@ -161,6 +161,8 @@ const struct opcode opcode_table[] = {
      .usage = {0xFF, DPO_FUA, FIELD8, 0, 0, 0, 0xFF, GROUP, 0}},
     {WRITES(0x8A, 16, RANGE_CDB16, LIMIT_TRANSFER, medium_plan_write),
      .usage = USAGE_RANGE_16(DPO_FUA)},
+    {WRITES(0x8B, 16, RANGE_CDB16, LIMIT_TRANSFER, medium_plan_or_write),
+     .usage = USAGE_RANGE_16(DPO_FUA)},
     {WRITES(0x8E, 16, RANGE_CDB16, LIMIT_TRANSFER, medium_plan_write_verify),
      .usage = USAGE_RANGE_16(DPO_BYTCHK)},
     {READS(0x8F, 16, RANGE_CDB16, medium_plan_verify), .usage = USAGE_RANGE_16(DPO_BYTCHK)},

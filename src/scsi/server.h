@@ -63,8 +63,9 @@ enum scsi_do {
     SCSI_FILL_LIST, /* UNMAP: scsi_unmap_range(command, i) for i below `ranges` filled with zeroes
                      */
     SCSI_COMPARE_WRITE, /* COMPARE AND WRITE: read lba, blocks; scsi_compare(); RESOLVED; write */
-    SCSI_VERIFY, /* read lba, blocks and scsi_compare() with the data out if `compare`; GOOD */
-    SCSI_FLUSH,  /* SYNCHRONIZE CACHE: what was acknowledged before it is on the drives, flushed */
+    SCSI_OR_WRITE, /* ORWRITE: read lba, blocks; scsi_or() of it and the data out; write that */
+    SCSI_VERIFY,   /* read lba, blocks and scsi_compare() with the data out if `compare`; GOOD */
+    SCSI_FLUSH, /* SYNCHRONIZE CACHE: what was acknowledged before it is on the drives, flushed */
 };
 
 enum scsi_status { /* SAM-5 5.3.1 */
@@ -115,6 +116,8 @@ void scsi_power_on(struct scsi_server *server);
  * the offset in INFORMATION). True: equal. */
 bool scsi_compare(const struct scsi_plan *asked, const uint8_t *expected, const uint8_t *found,
                   uint32_t length, struct scsi_plan *plan);
+/* ORWRITE: the data out is ORed into what was found. */
+void scsi_or(const uint8_t *data, uint8_t *found, uint32_t length);
 /* The i-th range of an UNMAP parameter list that scsi_plan has accepted; blocks may be 0. */
 void scsi_unmap_range(const uint8_t *data, uint32_t i, uint64_t *lba, uint32_t *blocks);
 

@@ -64,6 +64,14 @@ static const struct row medium_rows[] = {
     {CDB(0x2E, 4, 0, 0, 0, 7, 0, 0, 1, 0), OUT(512), .wrong = INVALID_FIELD}, /* BYTCHK 2 */
     {CDB(0xAE, 2, 0, 0, 0, 7, 0, 0, 0, 1), OUT(512), .what = SCSI_WRITE, .lba = 7, .blocks = 1},
     {CDB(0x8E, 0x20, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1), OUT(512), .wrong = INVALID_FIELD},
+    {CDB(0x8B, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 3), OUT(1536), .what = SCSI_OR_WRITE, .lba = 7,
+     .blocks = 3},
+    {CDB(0x8B, 0x18, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 3), OUT(1535), .what = SCSI_OR_WRITE,
+     .lba = 7, .blocks = 2},
+    {CDB(0x8B, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0), .what = SCSI_RESPOND},
+    {CDB(0x8B, 0x20, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1), OUT(512), .wrong = INVALID_FIELD},
+    {CDB(0x8B, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 8, 1), OUT(512), .wrong = INVALID_FIELD},
+    {CDB(0x8B, 0, 0, 0, 0, 0, 0, 1, 0x86, 0x9F, 0, 0, 0, 2), OUT(1024), .wrong = OUT_OF_RANGE},
     /* VERIFY */
     {CDB(0x2F, 0, 0, 0, 0, 7, 0, 0, 4, 0), .what = SCSI_VERIFY, .lba = 7, .blocks = 4},
     {CDB(0x2F, 2, 0, 0, 0, 7, 0, 0, 4, 0), OUT(2048), .what = SCSI_VERIFY, .lba = 7, .blocks = 4},
@@ -297,6 +305,15 @@ static void read_only_volumes_refuse_changes(void **unused)
     host_free(h);
 }
 
+static void ones_are_added(void **unused)
+{
+    (void)unused;
+    const uint8_t data[4] = {0x00, 0x0F, 0xF0, 0xFF};
+    uint8_t found[4] = {0x81, 0x81, 0x81, 0x81};
+    scsi_or(data, found, 4);
+    assert_memory_equal(found, "\x81\x8F\xF1\xFF", 4);
+}
+
 static void miscompares_say_where(void **unused)
 {
     (void)unused;
@@ -453,6 +470,7 @@ int main(void)
         cmocka_unit_test(extents_are_what_plans_touch),
         cmocka_unit_test(unmap_checks_its_list),
         cmocka_unit_test(read_only_volumes_refuse_changes),
+        cmocka_unit_test(ones_are_added),
         cmocka_unit_test(miscompares_say_where),
         cmocka_unit_test(wrong_fields_are_pointed_at),
         cmocka_unit_test(luns_without_a_volume),

@@ -202,6 +202,7 @@ void plan_command(struct unit *x, struct queued *q)
         fill_next(x, q);
         break;
     case SCSI_COMPARE_WRITE:
+    case SCSI_OR_WRITE:
     case SCSI_VERIFY:
         if (q->blocks == 0)
             finish_good(x, q);
@@ -234,12 +235,22 @@ static void compared(struct unit *x, struct queued *q)
         run_finish(x, q);
 }
 
+/* ORWRITE has read: what is there, and the host's ones, is written. */
+static void ored(struct unit *x, struct queued *q)
+{
+    q->work = q->io.data;
+    q->fua = must_flush(x, q);
+    scsi_or(slice_bytes(q->data), slice_bytes(q->work), q->work.length);
+    run_io(x, q, ARRAY_WRITE, q->work);
+}
+
 /* Its array work has ended. */
 void plan_drives_done(struct unit *x, struct queued *q)
 {
     bool write = q->io.op != ARRAY_READ;
     must(q->phase == RUN_DRIVES);
     if (q->io.no_space) {
+        slice_drop(&q->work);
         run_block(x, q);
         run_kick(x, q->message.volume);
         return;
@@ -259,6 +270,8 @@ void plan_drives_done(struct unit *x, struct queued *q)
         q->reply = q->io.data;
         q->transferred = q->reply.length;
         finish_good(x, q);
+    } else if (!write && q->what == SCSI_OR_WRITE) {
+        ored(x, q);
     } else if (!write) {
         compared(x, q);
     } else if (q->what == SCSI_FILL_LIST && ++q->range < q->ranges) {

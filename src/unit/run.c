@@ -277,14 +277,14 @@ static void counters(struct unit *x, const struct queued *q)
 static uint32_t taken(const struct unit *x, const struct queued *q)
 {
     const struct volume_info *info = scsi_volume(x->scsi, q->message.volume);
-    if (q->planned && q->what == SCSI_WRITE && info)
+    if (q->planned && (q->what == SCSI_WRITE || q->what == SCSI_OR_WRITE) && info)
         return (uint32_t)q->extent.blocks * info->block_bytes;
     return q->data.length;
 }
 
 void run_finish(struct unit *x, struct queued *q)
 {
-    bool write = q->planned && q->what == SCSI_WRITE;
+    bool write = q->planned && (q->what == SCSI_WRITE || q->what == SCSI_OR_WRITE);
     if (q->status == 0 && (write || q->message.wants_write) && !q->withdrawn)
         q->transferred = taken(x, q);
     if (!amend_may_answer(x)) {
@@ -295,6 +295,7 @@ void run_finish(struct unit *x, struct queued *q)
     }
     bool mirrored = q->mirrored;
     q->mirrored = false;
+    slice_drop(&q->work);
     q->sense_length = scsi_sense_form(x->scsi, q->message.volume, q->sense, q->sense_length);
     struct entry entry = {.kind = ENTRY_DONE,
                           .id = q->message.id,
@@ -476,6 +477,7 @@ void run_stop(struct unit *x)
         q->phase = RUN_IDLE;
         q->planned = q->compared = q->group_barrier = false;
         slice_drop(&q->reply);
+        slice_drop(&q->work);
     }
     for (int v = 0; v <= VOLUME_MAX; v++) {
         x->volumes[v].blocked = 0;

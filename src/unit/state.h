@@ -81,6 +81,7 @@ struct queued {
     bool planned, fua, compare;
     bool mirrored; /* a write that is answered from the mirror */
     struct array_io io;
+    struct slice work;     /* what is written is not what the host sent: ORWRITE */
     bool compared;         /* COMPARE AND WRITE: read and found equal */
     uint32_t range;        /* FILL_LIST: the next one */
     uint64_t flush_number; /* FLUSH: dirty writes up to this one go first */

@@ -138,6 +138,7 @@ void table_free(struct unit *x, struct queued *q)
     list_remove(&q->hash);
     slice_drop(&q->data);
     slice_drop(&q->reply);
+    slice_drop(&q->work);
     slice_drop(&q->resolution);
     list_prepend(&x->free, &q->hash);
 }
