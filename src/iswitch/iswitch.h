@@ -25,8 +25,9 @@ struct iswitch_config {
     char target[TARGET_NAME_BYTES]; /* iqn of the one target node that the array is */
     struct sender_config sender;
     uint8_t owner; /* the group that owns the LUN directory */
-    /* all portals of the array, for SendTargets: "address:port" with its portal group tag. The
-     * portal that a host connected to is announced by the address that it used. */
+    /* all portals of the array, as SendTargets announces them: "address:port" with its portal
+     * group tag, those of this switch first. An address of all zeroes is announced by the one that
+     * the host connected to; any other as it is, since NAT may lie between. */
     uint8_t portals;
     struct {
         uint8_t switch_index;

@@ -198,7 +198,7 @@ static void discovery(void **state)
                                       .cmd_sn = be32_of(100)};
     test_host_send(&t, 1, &text, TEXT("SendTargets=All\0"));
     pdu = test_host_expect(&t, 1, ISCSI_TEXT_RESPONSE);
-    static const char answer[] = "TargetName=" TEST_TARGET "\0TargetAddress=10.1.2.3:3260,1\0"
+    static const char answer[] = "TargetName=" TEST_TARGET "\0TargetAddress=127.0.0.1:3260,1\0"
                                  "TargetAddress=127.0.0.2:3261,2\0"
                                  "TargetAddress=10.1.2.3:3262,3\0";
     assert_int_equal(pdu.length, sizeof answer - 1);

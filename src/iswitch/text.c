@@ -67,7 +67,9 @@ static void put_portal(struct connection *c, const char *address, uint8_t switch
 static void put_target(struct iswitch *x, struct connection *c)
 {
     keys_put(&c->out, "TargetName", x->config.target);
-    put_portal(c, c->local, x->config.index);
+    for (int i = 0; i < x->config.portals; i++)
+        if (x->config.portal[i].switch_index == x->config.index)
+            put_portal(c, x->config.portal[i].address, x->config.index);
     for (int i = 0; i < x->config.portals; i++)
         if (x->config.portal[i].switch_index != x->config.index)
             put_portal(c, x->config.portal[i].address, x->config.portal[i].switch_index);
