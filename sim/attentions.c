@@ -88,8 +88,9 @@ static struct volume *volume_of(struct attentions *a, const struct op *op)
 static void look_for_power_on(struct attentions *a, uint8_t group)
 {
     const struct record *record = cell_record(a->world, group);
-    if (record->previous.count || record->cut != record->epoch || record->cut == a->cut[group])
+    if (record->previous.count || record->cut == a->cut[group])
         return;
+    bool certain = record->cut == record->epoch; /* else it may have been undone by a claim back */
     a->cut[group] = record->cut;
     for (int i = 0; i < VOLUMES; i++)
         for (int n = 0; n < HOSTS * PATHS; n++) {
@@ -97,7 +98,7 @@ static void look_for_power_on(struct attentions *a, uint8_t group)
             if (!a->volume[i].used || a->volume[i].group != group || !t->known)
                 continue;
             t->greetings++;
-            t->owed_ns = world_now(a->world);
+            t->owed_ns = certain ? world_now(a->world) : 0;
             t->passed_ns = 0;
         }
 }

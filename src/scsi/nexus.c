@@ -159,6 +159,9 @@ void scsi_nexus_plan_open(const struct scsi_request *r, struct scsi_plan *plan)
         return;
     }
     sense_good(plan);
+    if (r->nexus >= 0 && state->nexus[r->nexus].port != PORT_NONE &&
+        state->nexus[r->nexus].port == scsi_port_find(state, r->data, (uint8_t)length))
+        return; /* the switch only was not sure: nothing was lost, and nobody is told */
     struct change c = effect_own(r, CHANGE_NEXUS_ADD);
     if (r->nexus >= 0 && state->nexus[r->nexus].port == PORT_NONE)
         c.what = CHANGE_NEXUS_NAME;
