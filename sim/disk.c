@@ -5,7 +5,14 @@
 
 #include "base/must.h"
 
-enum { OPERATIONS = 4096, BLOCK = 512, CHUNK = 64 << 10, SPARES = 64 };
+enum {
+    OPERATIONS = 4096,
+    BLOCK = 512,
+    CHUNK = 64 << 10,
+    PAGE = 4096,
+    ROOM = 16 << 20,
+    SPARES = 64
+};
 
 /* What a write that is not flushed has covered. */
 struct unflushed {
@@ -20,6 +27,8 @@ struct disk {
     uint64_t bytes;
     uint8_t *now;  /* what reads see */
     bool *touched; /* chunk i has been written: the others are zero */
+    bool *written; /* the same of pages */
+    uint64_t room; /* of the memory */
     struct unflushed *newest;
     bool hangs, fails_reads, fails_writes, gone;
     uint64_t more_ns;
@@ -73,28 +82,27 @@ static void forget_unflushed(struct disk *d)
 
 /* Memory of drives that are gone, all zero again: a swarm makes thousands of arrays. */
 static struct spare {
-    uint64_t bytes;
+    uint64_t room;
     uint8_t *now;
-    bool *touched;
+    bool *touched, *written;
 } spare[SPARES];
-
-static uint64_t chunks_of(uint64_t bytes)
-{
-    return (bytes + CHUNK - 1) / CHUNK;
-}
 
 static void memory_take(struct disk *d)
 {
     for (int i = 0; i < SPARES; i++)
-        if (spare[i].now && spare[i].bytes == d->bytes) {
+        if (spare[i].now && spare[i].room >= d->bytes) {
+            d->room = spare[i].room;
             d->now = spare[i].now;
             d->touched = spare[i].touched;
+            d->written = spare[i].written;
             spare[i].now = NULL;
             return;
         }
-    d->now = calloc(chunks_of(d->bytes), CHUNK);
-    d->touched = calloc(chunks_of(d->bytes), sizeof *d->touched);
-    must(d->now && d->touched);
+    d->room = (d->bytes + ROOM - 1) / ROOM * ROOM;
+    d->now = calloc(d->room / PAGE, PAGE);
+    d->touched = calloc(d->room / CHUNK, sizeof *d->touched);
+    d->written = calloc(d->room / PAGE, sizeof *d->written);
+    must(d->now && d->touched && d->written);
 }
 
 static void memory_give(struct disk *d)
@@ -102,15 +110,17 @@ static void memory_give(struct disk *d)
     for (int i = 0; d->now && i < SPARES; i++) {
         if (spare[i].now)
             continue;
-        for (uint64_t c = 0; c < chunks_of(d->bytes); c++)
-            if (d->touched[c])
-                memset(d->now + c * CHUNK, 0, CHUNK);
-        memset(d->touched, 0, chunks_of(d->bytes) * sizeof *d->touched);
-        spare[i] = (struct spare){d->bytes, d->now, d->touched};
+        for (uint64_t p = 0; p < d->room / PAGE; p++)
+            if (d->written[p])
+                memset(d->now + p * PAGE, 0, PAGE);
+        memset(d->touched, 0, d->room / CHUNK * sizeof *d->touched);
+        memset(d->written, 0, d->room / PAGE * sizeof *d->written);
+        spare[i] = (struct spare){d->room, d->now, d->touched, d->written};
         return;
     }
     free(d->now);
     free(d->touched);
+    free(d->written);
 }
 
 void disks_free(struct disks *disks)
@@ -170,6 +180,25 @@ static void touch(struct disk *d, uint64_t offset, uint32_t length)
 {
     for (uint64_t c = offset / CHUNK; c * CHUNK < offset + length; c++)
         d->touched[c] = true;
+    for (uint64_t p = offset / PAGE; p * PAGE < offset + length; p++)
+        d->written[p] = true;
+}
+
+/* What was never written is not even looked at: the system would have to find pages for it. */
+static void copy_out(const struct disk *d, uint8_t *out, uint64_t offset, uint32_t length)
+{
+    while (length > 0) {
+        uint32_t some = PAGE - (uint32_t)(offset % PAGE);
+        if (some > length)
+            some = length;
+        if (d->written[offset / PAGE])
+            memcpy(out, d->now + offset, some);
+        else
+            memset(out, 0, some);
+        out += some;
+        offset += some;
+        length -= some;
+    }
 }
 
 static void remember_unflushed(struct disk *d, uint64_t offset, uint32_t length)
@@ -179,7 +208,7 @@ static void remember_unflushed(struct disk *d, uint64_t offset, uint32_t length)
     u->older = d->newest;
     u->offset = offset;
     u->length = length;
-    memcpy(u->before, d->now + offset, length);
+    copy_out(d, u->before, offset, length);
     d->newest = u;
 }
 
@@ -234,7 +263,7 @@ static enum drive_status carry_out(struct disks *disks, struct operation *o, str
     else if (o->op == DRIVE_READ) {
         struct buffer *buffer = buffer_get(world_buffers(disks->world), o->length);
         must(buffer);
-        memcpy(buffer->data, d->now + o->offset, o->length);
+        copy_out(d, buffer->data, o->offset, o->length);
         *read = slice_of(buffer, 0, o->length);
     } else
         change(d, o, o->length);

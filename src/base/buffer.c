@@ -3,9 +3,12 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/must.h"
+
+enum { KEPT_BYTES = 2 << 20 }; /* of a class: cheaper made zero than given anew */
 
 static const uint32_t class_bytes[BUFFER_CLASSES] = {4096, 16384, 65536, 262144, BUFFER_MAX};
 
@@ -67,6 +70,23 @@ void buffer_pool_free(struct buffer_pool *pool)
         unmap(class->all, class->pieces_max * sizeof *class->all);
     }
     free(pool);
+}
+
+void buffer_pool_reset(struct buffer_pool *pool)
+{
+    must(pool->used == 0);
+    for (int c = 0; c < BUFFER_CLASSES; c++) {
+        struct size_class *class = &pool->class[c];
+        uint64_t bytes = class->pieces * class_bytes[c];
+        if (bytes <= KEPT_BYTES)
+            memset(class->memory, 0, bytes);
+        else
+            madvise(class->memory, bytes, MADV_DONTNEED);
+        memset(class->all, 0, class->pieces * sizeof *class->all);
+        class->pieces = 0;
+        class->warm = class->cold = NULL;
+    }
+    pool->resident = 0;
 }
 
 uint64_t buffer_pool_used(const struct buffer_pool *pool)
