@@ -13,7 +13,7 @@
 #include "sim/world_state.h"
 #include "wire/frame.h"
 
-enum { SPIN_MAX = 200000, LARGE_BYTES = 128 << 10, KEPT_BYTES = 256 << 20, CHECK_ALL = 64 };
+enum { SPIN_MAX = 200000, LARGE_BYTES = 128 << 10, KEPT_BYTES = 1 << 20, CHECK_ALL = 64 };
 
 static struct buffer_pool *spare_buffers; /* of the world before: a swarm makes thousands */
 
