@@ -25,6 +25,8 @@ struct buffer_pool {
     uint64_t limit;
     uint64_t used;     /* held by references */
     uint64_t resident; /* used, and warm */
+    uint8_t *memory;   /* of all classes: their pieces, then the descriptors of them */
+    uint64_t mapped;
     struct size_class class[BUFFER_CLASSES];
 };
 
@@ -35,12 +37,6 @@ static void *map(uint64_t bytes)
     return at == MAP_FAILED ? NULL : at;
 }
 
-static void unmap(void *at, uint64_t bytes)
-{
-    if (at)
-        munmap(at, bytes);
-}
-
 struct buffer_pool *buffer_pool_new(uint64_t bytes)
 {
     struct buffer_pool *pool = calloc(1, sizeof *pool);
@@ -48,27 +44,29 @@ struct buffer_pool *buffer_pool_new(uint64_t bytes)
         return NULL;
     pool->limit = bytes;
     for (int c = 0; c < BUFFER_CLASSES; c++) {
-        struct size_class *class = &pool->class[c];
-        class->pieces_max = bytes / class_bytes[c];
-        if (class->pieces_max == 0)
-            continue;
-        class->memory = map(class->pieces_max * class_bytes[c]);
-        class->all = map(class->pieces_max * sizeof *class->all);
-        if (!class->memory || !class->all) {
-            buffer_pool_free(pool);
-            return NULL;
-        }
+        pool->class[c].pieces_max = bytes / class_bytes[c];
+        pool->mapped += pool->class[c].pieces_max * (class_bytes[c] + sizeof(struct buffer));
+    }
+    pool->memory = map(pool->mapped);
+    if (!pool->memory) {
+        free(pool);
+        return NULL;
+    }
+    uint8_t *at = pool->memory;
+    for (int c = 0; c < BUFFER_CLASSES; c++) {
+        pool->class[c].memory = at;
+        at += pool->class[c].pieces_max * class_bytes[c];
+    }
+    for (int c = 0; c < BUFFER_CLASSES; c++) {
+        pool->class[c].all = (void *)at;
+        at += pool->class[c].pieces_max * sizeof(struct buffer);
     }
     return pool;
 }
 
 void buffer_pool_free(struct buffer_pool *pool)
 {
-    for (int c = 0; c < BUFFER_CLASSES; c++) {
-        struct size_class *class = &pool->class[c];
-        unmap(class->memory, class->pieces_max * class_bytes[c]);
-        unmap(class->all, class->pieces_max * sizeof *class->all);
-    }
+    munmap(pool->memory, pool->mapped);
     free(pool);
 }
 
