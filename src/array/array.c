@@ -357,3 +357,33 @@ void array_check(const struct array *array)
         }
     }
 }
+
+static uint32_t length_of(const struct list *legs)
+{
+    uint32_t count = 0;
+    list_each (legs, link, next)
+        count++;
+    return count;
+}
+
+void array_check_all(const struct array *array)
+{
+    array_check(array);
+    uint32_t sent = 0, taken = 0;
+    for (uint32_t d = 0; d < DRIVE_MAX; d++) {
+        const struct drive *drive = &array->drive[d];
+        if (!position_has(array->drives_used, d)) {
+            must(drive->pool == POOL_NONE && !drive->listed && !drive->bad); /* D3 */
+            must(list_empty(&drive->waiting) && list_empty(&drive->sent) &&
+                 list_empty(&drive->lingering)); /* D3 */
+            continue;
+        }
+        must(length_of(&drive->waiting) == drive->waiting_count);     /* D1 */
+        must(length_of(&drive->sent) == drive->sent_count);           /* D1 */
+        must(length_of(&drive->lingering) == drive->lingering_count); /* D1 */
+        sent += drive->sent_count;
+        taken += drive->waiting_count + drive->sent_count + drive->lingering_count;
+    }
+    must(sent == array->legs_sent && taken + array->legs_free_count == LEG_MAX); /* L1 */
+    must(length_of(&array->legs_free) + LEG_MAX == array->legs_free_count + array->legs_used);
+}
