@@ -8,6 +8,7 @@
  * A3  a lone primary answers only under its lease, and with its replicated state on the drives
  * A4  who takes a member in answers as a lone primary until that member has confirmed the epoch in
  *     which it is one; until then it does not count as one that a swap leaves behind (A2), either
+ * A5  no swap fails the last good drive of a set; not two of them together, either
  */
 #include "unit/state.h"
 
@@ -83,9 +84,12 @@ static bool drives_change(struct unit *x, struct record *next)
         if (!x->drive_wanted[d])
             continue;
         uint8_t state = (uint8_t)(x->drive_wanted[d] - 1);
+        x->drive_wanted[d] = 0;
+        if (state == DRIVE_STATE_FAILED && !array_can_fail_beside(x->array, d, next->drive_state) &&
+            !mutant(MUTANT_DRIVES_FAILED_TOGETHER)) /* A5 */
+            continue;
         changed |= next->drive_state[d] != state;
         next->drive_state[d] = state;
-        x->drive_wanted[d] = 0;
     }
     x->drives_wanted = false;
     return changed;

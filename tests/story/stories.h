@@ -87,6 +87,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(overlapping_writes_across_a_region, plain)                 \
     X(logged_in_twice_while_a_drive_is_looked_at, plain)         \
     X(last_good_drive_does_not_drain, write_through)             \
+    X(neither_drive_drains, write_through)                       \
     X(tray_and_module, plain)                                    \
     X(fence_survives_its_loop_switch, write_through)             \
     X(drop_with_dirty_data_and_then_death, plain)                \
