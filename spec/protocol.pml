@@ -63,7 +63,7 @@
 #define LONE_ANSWERS_FROM_MEMORY 30
 #define DEATH_OF_OLD_EPOCH_BELIEVED 31
 #define DIRTY_CLEARED_AT_JOIN 32
-#define DIRTY_NOT_SET_AT_JOIN 33
+#define ANSWERS_BEFORE_IT_KNOWS 33
 byte broken;
 #define BROKEN(rule) (broken == rule)
 
@@ -362,7 +362,10 @@ inline session_dies(u, s)
      !EARLIER(u, c, C3))
 #define COUNTS(u) (member[u] == IN_SYNC || (member[u] == JOINS && !BROKEN(DEPENDS_LATE)))
 #define COMPLETE(u, c) (!COUNTS(u) || (held[u] & BIT(c)))
-#define LONE(u) (member[u] != IN_SYNC && !BROKEN(LONE_ANSWERS_FROM_MEMORY))
+/* A member that the record names, but that may have gone out before it heard so, is none yet. */
+#define HAS_COMPANY(u) \
+    (member[u] == IN_SYNC && ((held[u] & KNOWS) || BROKEN(ANSWERS_BEFORE_IT_KNOWS)))
+#define LONE(u) (!HAS_COMPANY(u) && !BROKEN(LONE_ANSWERS_FROM_MEMORY))
 #define MAY_ANSWER(u) (member[u] == IN_SYNC || !late[u] || BROKEN(LONE_WITHOUT_LEASE))
 
 inline complete(u, c, with)
@@ -837,9 +840,8 @@ inline renew()
     }
 }
 
-/* Lone, when all is on the drives; else, when the member has confirmed that it is one. */
-#define DIRTY_IS_OVER(u) \
-    (r_sync[OTHER(u)] -> (held[u] & KNOWS) : !HOLDS_WRITES(u) && !job[u])
+/* When all is on the drives, or the member has confirmed that it is one. */
+#define DIRTY_IS_OVER(u) (HAS_COMPANY(u) || (!HOLDS_WRITES(u) && !job[u]))
 inline clear_dirty()
 {
     d_step {
@@ -900,8 +902,7 @@ inline join_end()
         r_sync[OTHER(u)] = life[u];
         if
         :: BROKEN(DIRTY_CLEARED_AT_JOIN) -> r_dirty = NOBODY
-        :: BROKEN(DIRTY_NOT_SET_AT_JOIN) -> skip
-        :: else -> r_dirty = u
+        :: else
         fi;
         swapped(u);
         append(u, ENTRY(TOLD, 0));
@@ -1307,7 +1308,7 @@ init {
             view[i] = 1
         }
         i = 0;
-        role[0] = PRIMARY; member[0] = IN_SYNC; life[0] = PRESENT;
+        role[0] = PRIMARY; member[0] = IN_SYNC; life[0] = PRESENT; held[0] = KNOWS;
         role[1] = SECONDARY;
         if
         :: begun ->
@@ -1325,7 +1326,7 @@ init {
         fi;
         if
         :: begun >= FROM_LONE ->
-            member[0] = 0; life[0] = 0;
+            member[0] = 0; life[0] = 0; held[0] = 0;
             role[1] = OUT; STATE(1, C0) = 0; synced[1] = 0;
             r_sync[1] = 0
         :: else

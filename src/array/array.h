@@ -84,6 +84,9 @@ void array_drive_state(struct array *array, int drive, enum drive_state state);
 /* Its loop switch has begun a new life: what the drive had not flushed may be lost. True: it is to
  * be FAILED in the record, and comes back at once, to be resynchronised. */
 bool array_drive_reborn(struct array *array, int drive);
+/* A fence did not drain it: it is no good until it is tried again. False: its pool cannot do
+ * without it. */
+bool array_drive_undrained(struct array *array, int drive);
 enum drive_state array_drive_state_now(const struct array *array, int drive);
 /* Bit s of out[l]: the drive in slot s of loop switch l is one of our bank and reached. */
 void array_reach(const struct array *array, uint32_t out[LOOP_MAX]);
@@ -92,6 +95,8 @@ bool array_can_serve(const struct array *array);
 /* Could every pool serve from the other good drives that are reached? Asked before a drive is
  * failed for another reason than ARRAY_NOTICE_BAD (by a person). */
 bool array_can_fail(const struct array *array, int drive);
+/* ... and without those, too, that these states (by drive) say are FAILED? */
+bool array_can_fail_beside(const struct array *array, int drive, const uint8_t *states);
 bool array_drive_known(const struct array *array, int drive, struct drive_info *out);
 
 /* ---- running ---- */

@@ -119,16 +119,27 @@ void array_drive_state(struct array *array, int number, enum drive_state state)
     drive->bad = false;
 }
 
-bool array_drive_reborn(struct array *array, int number)
+static bool doubted(struct array *array, int number, enum fault fault, bool may_return)
 {
     struct drive *drive = &array->drive[number];
     if (drive->pool == POOL_NONE || drive->state == DRIVE_STATE_FAILED ||
         !drives_expendable(array, number))
         return false;
-    drive->bad = drive->may_return = true;
-    drive->fault = FAULT_ABSENT;
+    drive->bad = true;
+    drive->may_return = may_return;
+    drive->fault = fault;
     drive->bad_ns = array->now_ns;
     return true;
+}
+
+bool array_drive_reborn(struct array *array, int number)
+{
+    return doubted(array, number, FAULT_ABSENT, true);
+}
+
+bool array_drive_undrained(struct array *array, int number)
+{
+    return doubted(array, number, FAULT_ERROR, false);
 }
 
 enum drive_state array_drive_state_now(const struct array *array, int drive)
@@ -268,6 +279,20 @@ bool array_can_serve(const struct array *array)
 bool array_can_fail(const struct array *array, int drive)
 {
     return array->drive[drive].pool == POOL_NONE || drives_expendable(array, drive);
+}
+
+bool array_can_fail_beside(const struct array *array, int number, const uint8_t *states)
+{
+    const struct drive *drive = &array->drive[number];
+    if (drive->pool == POOL_NONE)
+        return true;
+    const struct pool *pool = &array->pool[drive->pool];
+    uint64_t present[DRIVE_WORDS];
+    drives_present(array, pool, number, present);
+    for (uint8_t p = 0; p < pool->info.drive_count; p++)
+        if (states[pool->info.drives[p]] == DRIVE_STATE_FAILED)
+            position_remove(present, p);
+    return level_lives(pool, (uint8_t)(drive->position / pool->members), present);
 }
 
 bool array_drive_known(const struct array *array, int drive, struct drive_info *out)

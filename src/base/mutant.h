@@ -82,6 +82,7 @@
     X(PROCESSING_LIMIT_OFF, "limits: processing", "a primary that does not go on is never suspected") \
     X(SLOW_DRIVE_SUSPECTED, "limits: drive", "a primary that waits for a slow drive is taken for dead") \
     X(NEXUS_KEPT_OVER_CUT, "a lone primary", "a switch goes on with nexuses that the group may have forgotten") \
+    X(DRIVES_FAILED_TOGETHER, "A5", "two good drives of a set may be failed by one swap") \
     X(NEW_LIFE_TRUSTED, "limits: restarted", "a primary whose module has begun another life is not suspected for that") \
     X(LINK_RESET_IGNORED, "limits: link reset", "a peer whose process is gone is not suspected at once") \
     X(LATE_UNIT_SUSPECTS, "limits: late unit", "a unit that was stopped suspects others at once") \
@@ -103,7 +104,7 @@
     X(DIRTY_NOT_SET_AT_DROP, "A2", "a drop that leaves the primary lone does not set `dirty`") \
     X(DIRTY_CLEARED_EARLY, "A2", "`dirty` is cleared before all of it is on the drives") \
     X(CLAIM_BACK_EMPTY, "C4", "who claimed without the state, and never read it, claims back as if it had it") \
-    X(DIRTY_NOT_SET_AT_JOIN, "A4", "the swap that takes a member in does not set `dirty`") \
+    X(ANSWERS_BEFORE_IT_KNOWS, "A4", "a member counts before it has confirmed that it is one") \
     X(DIRTY_CLEARED_AT_JOIN, "A4", "`dirty` is cleared by the swap that takes a member in, before the member knows of it") \
     X(LEAVES_WITHOUT_LOOKING, "coming back", "a joining unit that loses its primary goes out without reading the record") \
     X(LATENESS_COUNTS, "limits", "the time in which a unit was stopped itself counts against its drives") \

@@ -6,7 +6,9 @@
  * A1  a change of in_sync is a new epoch
  * A2  every swap that leaves the primary lone sets `dirty` if its mirror or queue holds any write
  * A3  a lone primary answers only under its lease, and with its replicated state on the drives
- * A4  the swap that takes a member in sets `dirty`; it stands until all have confirmed that epoch
+ * A4  who takes a member in answers as a lone primary until that member has confirmed the epoch in
+ *     which it is one; until then it does not count as one that a swap leaves behind (A2), either
+ * A5  no swap fails the last good drive of a set; not two of them together, either
  */
 #include "unit/state.h"
 
@@ -82,9 +84,12 @@ static bool drives_change(struct unit *x, struct record *next)
         if (!x->drive_wanted[d])
             continue;
         uint8_t state = (uint8_t)(x->drive_wanted[d] - 1);
+        x->drive_wanted[d] = 0;
+        if (state == DRIVE_STATE_FAILED && !array_can_fail_beside(x->array, d, next->drive_state) &&
+            !mutant(MUTANT_DRIVES_FAILED_TOGETHER)) /* A5 */
+            continue;
         changed |= next->drive_state[d] != state;
         next->drive_state[d] = state;
-        x->drive_wanted[d] = 0;
     }
     x->drives_wanted = false;
     return changed;
@@ -97,35 +102,34 @@ static bool dirty_is_over(const struct unit *x)
     return member_same(x->record.dirty, x->self) && (over || mutant(MUTANT_DIRTY_CLEARED_EARLY));
 }
 
-/* Has every member confirmed that it is one? */
-static bool everybody_knows(const struct unit *x)
+/* Will none of the members that this record names, but us, be sure to hold what we hold? */
+static bool leaves_lone(const struct unit *x, const struct record *next)
 {
-    return x->record.in_sync.count > 1 &&
-           (stream_complete(x) >= (int64_t)x->told_index || mutant(MUTANT_DIRTY_CLEARED_AT_JOIN));
+    for (int i = 0; i < next->in_sync.count; i++) {
+        const struct follower *f = &x->follower[next->in_sync.at[i].module];
+        if (f->active && !f->joining && f->knows)
+            return false;
+    }
+    return true;
 }
 
 static bool lone_change(struct unit *x, struct record *next)
 {
-    bool changed = false;
-    if (next->in_sync.count > 1) {
-        changed = next->lease != 0;
-        next->lease = 0;
-        if (x->reg.joining != MODULE_NONE && !mutant(MUTANT_DIRTY_NOT_SET_AT_JOIN)) { /* A4 */
-            next->dirty = x->self;
-            changed = true;
-        } else if (next->dirty.module != MODULE_NONE && everybody_knows(x)) {
-            next->dirty = member_none();
-            changed = true;
-        }
-        return changed;
-    }
-    if (x->record.in_sync.count > 1) {
+    bool changed = false, lone = unit_lone(x);
+    if (!lone && leaves_lone(x, next)) {
         next->dirty = holds_writes(x) ? x->self : member_none();
         x->dirty_order = x->next_order - 1;
         changed = true;
-    } else if (dirty_is_over(x)) {
+    } else if (next->dirty.module != MODULE_NONE && (!lone || dirty_is_over(x))) {
         next->dirty = member_none();
         changed = true;
+    }
+    if (mutant(MUTANT_DIRTY_CLEARED_AT_JOIN) && x->reg.joining != MODULE_NONE)
+        next->dirty = member_none();
+    if (next->in_sync.count > 1) {
+        changed |= next->lease != 0;
+        next->lease = 0;
+        return changed;
     }
     if (changed || x->now_ns - x->lease_asked_ns >= x->limits.lease_ns / 4) {
         next->lease++;
@@ -166,7 +170,11 @@ static void tell_members(struct unit *x)
 {
     struct entry entry = {.kind = ENTRY_EPOCH};
     entry.record = x->record;
-    x->told_index = stream_append(x, &entry);
+    uint64_t index = stream_append(x, &entry);
+    for (int m = 0; m < MODULE_MAX; m++)
+        if (x->follower[m].active && !x->follower[m].knows && !x->follower[m].joined_index &&
+            members_find(&x->record.in_sync, x->follower[m].member) >= 0)
+            x->follower[m].joined_index = index;
 }
 
 static void new_epoch(struct unit *x, const struct record *before)
@@ -210,6 +218,7 @@ void amend_lone(struct unit *x)
 
 void amend_done(struct unit *x, const struct record *before)
 {
+    bool lone = unit_lone(x);
     x->reg.joining = MODULE_NONE;
     if (!unit_primary(x))
         return;
@@ -228,7 +237,7 @@ void amend_done(struct unit *x, const struct record *before)
                            unit_word(x->config.module, x->config.group), d / 32, d % 32, word);
         }
     amend_drives_told(x);
-    if (before->in_sync.count > 1 && x->record.in_sync.count == 1)
+    if (!lone && unit_lone(x))
         amend_lone(x);
 }
 
@@ -239,9 +248,10 @@ bool amend_stored(const struct unit *x)
 
 bool amend_may_answer(const struct unit *x)
 {
-    if (x->record.in_sync.count > 1)
+    if (!unit_lone(x))
         return true;
-    bool leased = x->now_ns < x->lease_until_ns || mutant(MUTANT_LONE_WITHOUT_LEASE);
+    bool leased = x->record.in_sync.count > 1 || x->now_ns < x->lease_until_ns ||
+                  mutant(MUTANT_LONE_WITHOUT_LEASE);
     return leased && (amend_stored(x) || mutant(MUTANT_LONE_STATE_UNSTORED));
 }
 

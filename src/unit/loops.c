@@ -152,6 +152,14 @@ void loops_tick(struct unit *x)
     }
 }
 
+/* A drive that the fence did not drain. False: it is the last of its set, and waited for. */
+static bool give_up(struct unit *x, int drive)
+{
+    if (mutant(MUTANT_DRIVES_FAILED_TOGETHER))
+        return array_can_fail(x->array, drive);
+    return array_drive_undrained(x->array, drive);
+}
+
 void loops_fence_answer(struct unit *x, const struct message *message)
 {
     int l = port_index(message->from);
@@ -183,7 +191,7 @@ void loops_fence_answer(struct unit *x, const struct message *message)
     if (!unit_primary(x))
         takeover_tick(x);
     for (int s = 0; unit_primary(x) && s < SLOT_MAX; s++)
-        if (x->undrained[l] & 1u << s && array_can_fail(x->array, l * 32 + s))
+        if (x->undrained[l] & 1u << s && give_up(x, l * 32 + s))
             amend_drive(x, l * 32 + s, DRIVE_STATE_FAILED);
 }
 
@@ -231,7 +239,7 @@ void loops_mark_absent(struct unit *x, struct record *record)
             bool undrained = x->undrained[d / 32] & 1u << d % 32;
             bool fenced = x->loop[d / 32].fenced || mutant(MUTANT_ADOPT_BEFORE_FENCE) ||
                           mutant(MUTANT_ABSENT_NOT_FAILED);
-            if ((!fenced || undrained) && array_can_fail(x->array, d))
+            if (undrained ? give_up(x, d) : !fenced && array_can_fail(x->array, d))
                 mark(x, record, d);
             else if (!map_decides && reborn(&x->loop[d / 32]) && array_drive_reborn(x->array, d))
                 mark(x, record, d);

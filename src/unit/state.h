@@ -114,8 +114,10 @@ struct follower {
     bool synced;  /* it has confirmed its snapshot */
     bool need_snapshot;
     bool resume; /* its link came up: waits for its word before more is sent */
+    bool knows;  /* that the record names it, or it was never out: it will not go without a swap */
     struct member member;
     uint64_t snapshot_index, snapshot_ns;
+    uint64_t joined_index;        /* of the entry that says that it is a member; 0: none does */
     uint64_t applied, held, sent; /* stream indexes */
     uint64_t behind_since_ns;     /* since when `held` lacks something sent; 0: it does not */
 };
@@ -269,7 +271,6 @@ struct unit {
     uint32_t open_count;
     uint64_t index;       /* of the last entry appended */
     uint64_t reign_epoch; /* the epoch in which this reign began */
-    uint64_t told_index;  /* of the last entry that told the members who they are */
     struct buffer_pool *stream_buffers;
     uint64_t next_order;
     struct list handshakes; /* by gate */
@@ -347,6 +348,8 @@ static inline bool unit_primary(const struct unit *x)
 {
     return x->state == UNIT_STATE_PRIMARY;
 }
+/* Primary, and no other unit is sure to hold what it holds: the record names none, or it may have
+ * gone out before it heard that it is one. */
 bool unit_lone(const struct unit *x);
 const char *unit_word(uint8_t module, uint8_t group); /* "B1"; two at a time */
 uint64_t unit_tag(struct unit *x);

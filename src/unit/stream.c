@@ -45,6 +45,7 @@ void follower_begin(struct unit *x, struct member member, bool joining)
         .joining = joining,
         .counts = !joining || !mutant(MUTANT_JOIN_DEPENDS_LATE),
         .need_snapshot = true,
+        .knows = !joining,
         .member = member,
         .behind_since_ns = x->now_ns,
     };
@@ -255,6 +256,8 @@ void stream_held(struct unit *x, const struct message *message)
     f->held = m->held;
     if (!f->synced && f->held >= f->snapshot_index)
         f->synced = true;
+    if (f->synced && f->joined_index && f->held >= f->joined_index)
+        f->knows = true;
     if (f->synced && f->held >= x->index - x->open_count)
         f->behind_since_ns = 0;
 }

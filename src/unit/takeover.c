@@ -205,7 +205,7 @@ static void serve(struct unit *x)
     x->adopted_order = x->next_order - 1;
     struct entry entry = {.kind = ENTRY_EPOCH};
     entry.record = x->record;
-    x->told_index = stream_append(x, &entry);
+    stream_append(x, &entry);
     list_each (&x->ordered, link, next) {
         struct queued *q = list_member(link, struct queued, place_link);
         if (q->resolved)

@@ -165,7 +165,13 @@ bool unit_is(const struct unit *x, uint8_t module)
 
 bool unit_lone(const struct unit *x)
 {
-    return unit_primary(x) && x->record.in_sync.count == 1;
+    if (!unit_primary(x))
+        return false;
+    for (int m = 0; m < MODULE_MAX; m++)
+        if (x->follower[m].active && !x->follower[m].joining &&
+            (x->follower[m].knows || mutant(MUTANT_ANSWERS_BEFORE_IT_KNOWS)))
+            return false;
+    return true;
 }
 
 uint64_t unit_tag(struct unit *x)

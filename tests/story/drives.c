@@ -234,6 +234,31 @@ void story_last_good_drive_does_not_drain(struct story *s)
     story_assert(s, story_stamp(s, 0, 72, 1) == w2->stamp);
 }
 
+/* Both drives of a pool are slow just when a member joins and the bank is fenced for it. Each could
+ * be failed; not both. */
+void story_neither_drive_drains(struct story *s)
+{
+    struct op *before = story_write(s, 0, 72, 8, 0);
+    story_crash(s, "B");
+    story_until(s, story_record(s, 0)->in_sync.count == 1, MS(500));
+    story_run(s, MS(500));
+    story_restart(s, "B");
+    story_mark(s);
+    story_until(s, story_said(s, "A1 > state to B1: *"), MS(5000));
+    disk_delay_next(s->world, 0, DRIVE_WRITE, MS(2500)); /* longer than the drain limit */
+    disk_delay_next(s->world, 32, DRIVE_WRITE, MS(2500));
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "L1 > bank g1 at epoch *: not drained, fenced"), MS(5000));
+    story_until(s, story_said(s, "L2 > bank g1 at epoch *: not drained, fenced"), MS(500));
+    story_run(s, MS(100));
+    const uint8_t *state = story_record(s, 0)->drive_state;
+    story_assert(s, (state[0] == DRIVE_STATE_FAILED) + (state[32] == DRIVE_STATE_FAILED) == 1);
+    story_good(s, w, MS(10000));
+    story_until(s, story_settled(s), MS(30000));
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+    story_assert(s, story_stamp(s, 0, 72, 0) == before->stamp);
+}
+
 /* A tray and a module at once: two faults of different kinds. */
 void story_tray_and_module(struct story *s)
 {

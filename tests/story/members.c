@@ -52,6 +52,62 @@ void story_taken_in_by_the_last_act(struct story *s)
     story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
 }
 
+/* The swap that takes B in is on its way for long. B hears nothing of its primary and goes out;
+ * then the record names it, and what it held in its earlier life is held by nobody. */
+void story_taken_in_after_it_has_left(struct story *s)
+{
+    story_crash(s, "B");
+    story_until(s, story_primary(s, "A1") && story_record(s, 0)->in_sync.count == 1, MS(500));
+    story_run(s, MS(500));
+    story_assert(s, story_record(s, 0)->dirty.module == MODULE_NONE);
+    disk_hang(s->world, 0, true);
+    disk_hang(s->world, 32, true);
+    story_restart(s, "B");
+    story_until(s, story_said(s, "A1 > state to B1*"), MS(2000));
+    cell_slow(s->world, world_process(s->world, "A"), MS(400));
+    story_run(s, MS(60));
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "B1 > ready *: not here"), MS(100));
+    story_run(s, MS(1));
+    story_hold(s, "B", "A", MESSAGE_HELD); /* of its data, when it has fetched that */
+    story_until(s, story_held(s, "B", "A"), MS(100));
+    story_cut(s, "A", "B", LINK_TO);
+    story_until(s, story_state(s, "B1") == UNIT_STATE_OUT, MS(300));
+    story_until(s, story_record(s, 0)->in_sync.count == 2, MS(500));
+    story_pause(s, "A");
+    story_run(s, MS(450)); /* by then it has the swap's answer, too */
+    story_restore(s, "B", "A");
+    story_run(s, MS(5));
+    cell_slow(s->world, world_process(s->world, "A"), 0);
+    story_resume(s, "A");
+    story_never(s, w->state == OP_STATE_ANSWERED, MS(50)); /* it is on no drive */
+    disk_hang(s->world, 0, false);
+    disk_hang(s->world, 32, false);
+    story_good(s, w, MS(5000));
+}
+
+/* Both die in the moment in which the record names them both. All that was answered is on the
+ * drives: no person is needed. */
+void story_all_die_right_after_a_join(struct story *s)
+{
+    story_crash(s, "B");
+    story_until(s, story_primary(s, "A1") && story_record(s, 0)->in_sync.count == 1, MS(500));
+    story_run(s, MS(500));
+    story_restart(s, "B");
+    story_until(s, story_state(s, "B1") == UNIT_STATE_JOINING, MS(2000));
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_record(s, 0)->in_sync.count == 2, MS(2000));
+    bool answered = w->state == OP_STATE_ANSWERED && w->status == 0;
+    story_crash(s, "A");
+    story_crash(s, "B");
+    story_assert(s, story_record(s, 0)->dirty.module == MODULE_NONE);
+    story_restart(s, "A");
+    story_restart(s, "B");
+    story_until(s, story_primary(s, "A1"), MS(5000));
+    story_settle_attentions(s);
+    story_assert(s, !answered || story_stamp(s, 0, 64, 1) == w->stamp);
+}
+
 /* The same as the first; then a person decides that the group goes on without what is lost. Not
  * before. */
 void story_a_person_gives_up_what_is_lost(struct story *s)

@@ -89,11 +89,14 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(overlapping_writes_across_a_region, plain)                 \
     X(logged_in_twice_while_a_drive_is_looked_at, plain)         \
     X(last_good_drive_does_not_drain, write_through)             \
+    X(neither_drive_drains, write_through)                       \
     X(tray_and_module, plain)                                    \
     X(fence_survives_its_loop_switch, write_through)             \
     X(drop_with_dirty_data_and_then_death, plain)                \
     X(claims_back_without_the_state, plain)                      \
     X(taken_in_by_the_last_act, plain)                           \
+    X(taken_in_after_it_has_left, plain)                         \
+    X(all_die_right_after_a_join, plain)                         \
     X(a_person_gives_up_what_is_lost, plain)                     \
     X(lone_primary_dies_clean, plain)                            \
     X(switch_cut_off_during_a_lone_claim, plain)                 \
