@@ -29,6 +29,8 @@ static bool remembered(const struct faults *f, int group)
 static bool memory_counts(const struct faults *f, int group)
 {
     const struct record *record = cell_record(f->world, group);
+    if (record->clean) /* stopped in order: all is on the drives, flushed */
+        return false;
     return f->power_is_out || record->in_sync.count != 1 || record->previous.count > 0 ||
            record->dirty.module != MODULE_NONE;
 }
@@ -240,16 +242,24 @@ static void sleep_all(struct faults *f)
     befall_all(f, "sleep of everything", world_now(f->world) + MS(1) * ms);
 }
 
-/* Everything goes down, and comes up again in any order. */
-void faults_power_fails(struct faults *f)
+void faults_all_end(struct faults *f, const char *what, bool power)
 {
-    world_power_cut(f->world);
-    f->power_is_out = true;
+    f->power_is_out = power;
+    if (power)
+        world_power_cut(f->world);
+    for (int p = 0; p < world_processes(f->world); p++)
+        if (world_living(f->world, p))
+            world_crash(f->world, p);
     faults_look(f);
     f->power_is_out = false;
-    befall_all(f, "power cut", world_now(f->world));
+    befall_all(f, what, world_now(f->world));
     for (int kind = KIND_MODULE; kind <= KIND_TRAY; kind++)
         f->fault[kind].end_ns += pick(f, 1, 900) * 1000000;
+}
+
+void faults_power_fails(struct faults *f)
+{
+    faults_all_end(f, "power cut", true);
 }
 
 /* Some parts hear only each other. */

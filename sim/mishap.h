@@ -32,6 +32,7 @@ struct fault {
     uint64_t again_ns; /* when next; 0: never */
     int drive[2];      /* of `ending` */
     struct op *op;     /* what a person has asked for */
+    int stage;
     char what[64];
 };
 
@@ -113,5 +114,8 @@ void faults_end_due(struct faults *f);
 /* Every member of each group lives, plays along, and is named by the record. */
 bool faults_in_sync(const struct faults *f);
 void faults_power_fails(struct faults *f);
+/* Every process ends; with `power` drives lose what they had not flushed. They come up again in any
+ * order. */
+void faults_all_end(struct faults *f, const char *what, bool power);
 
 #endif

@@ -66,7 +66,7 @@ static void choose_volumes(struct random *random, struct site_options *o)
     o->volumes = (uint8_t)pick(random, 1, 2);
     o->volume_bytes = pick(random, 2, 5) << 20;
     o->drive_bytes =
-        LAYOUT_DATA + ((uint64_t)o->volumes * o->volume_bytes + LAYOUT_UNIT) + LAYOUT_UNIT;
+        LAYOUT_DATA + ((uint64_t)o->volumes * o->volume_bytes + LAYOUT_UNIT) + 3 * LAYOUT_UNIT;
     o->large_blocks = random_chance(random, 40) ? (uint16_t)random_next(random) : 0;
 }
 
@@ -143,6 +143,9 @@ void shape_areas(struct shape *shape, const struct site *site)
                 from = blocks - width;
             shape->work.area[v][i] = (struct workload_area){from, width};
         }
+    for (int v = site->volumes; v < SITE_VOLUMES; v++) /* made later */
+        for (int i = 0; i < WORKLOAD_AREAS; i++)
+            shape->work.area[v][i] = (struct workload_area){0, 24};
 }
 
 void shape_disturb(const struct shape *shape, struct site *site)

@@ -13,7 +13,13 @@
 #include "sim/world_state.h"
 #include "wire/frame.h"
 
-enum { SPIN_MAX = 200000, LARGE_BYTES = 128 << 10, KEPT_BYTES = 1 << 20, CHECK_ALL = 64 };
+enum {
+    SPIN_MAX = 200000,
+    RESTLESS_MAX = 5000,
+    LARGE_BYTES = 256 << 10,
+    KEPT_BYTES = 1 << 20,
+    CHECK_ALL = 64
+};
 
 static struct buffer_pool *spare_buffers; /* of the world before: a swarm makes thousands */
 
@@ -316,6 +322,9 @@ void world_step_part(struct world *world, struct part *part, struct event *event
     must(p->life == life);
     part->wake_ns = part->kind->wake_ns(part->machine);
     find_sleeper(p);
+    bool restless = event->kind == EVENT_TIME && part->wake_ns <= event->now_ns;
+    part->restless = restless ? part->restless + 1 : 0;
+    must(part->restless < RESTLESS_MAX); /* it never sleeps, though nothing comes */
     p->busy_until = world->now_ns + world->config.step_ns + p->more_ns;
     if (world->watch.stepped)
         world->watch.stepped(world->watch.watcher, part);

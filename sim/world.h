@@ -72,8 +72,9 @@ struct part {
     void *machine; /* NULL: its process is dead */
     struct trace trace;
     uint32_t steps;
-    bool stopped;     /* said ACTION_STOPPED */
-    uint64_t wake_ns; /* of its process's clock */
+    bool stopped;      /* said ACTION_STOPPED */
+    uint64_t wake_ns;  /* of its process's clock */
+    uint32_t restless; /* times in a row that it was woken, and wanted to be woken at once */
     /* a loop switch: what ACTION_STORE stored */
     uint32_t stored_length;
     uint8_t stored[512];

@@ -319,6 +319,30 @@ static void test_all_away(void **state)
     fake_free(w);
 }
 
+/* While commands wait for a drive that is away for long the engine sleeps. */
+static void test_no_spin_while_away(void **state)
+{
+    (void)state;
+    struct fake_world *w = fake_new(33);
+    fake_pool(w, RAID_1, pair, 2, VOLUME_BYTES);
+    fake_run(w, MS(6000));
+    fake_logout(w, 0, false);
+    fake_logout(w, 1, false);
+    struct array_io read = {.op = ARRAY_READ, .lba = 0, .blocks = 8};
+    array_submit(w->array, &read);
+    fake_run(w, MS(1000));
+    uint64_t now_ns = w->now_ns + MS(1);
+    array_pump(w->array, now_ns, w->actions);
+    w->actions->count = 0;
+    assert_true(array_wake_ns(w->array) > now_ns);
+    fake_login(w, 0);
+    while (!array_next_done(w->array))
+        fake_turn(w);
+    assert_false(read.failed);
+    slice_drop(&read.data);
+    fake_free(w);
+}
+
 static void test_pool_delete(void **state)
 {
     (void)state;
@@ -574,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_repair),
         cmocka_unit_test(test_last_drive_is_never_bad),
         cmocka_unit_test(test_all_away),
+        cmocka_unit_test(test_no_spin_while_away),
         cmocka_unit_test(test_pool_delete),
         cmocka_unit_test(test_grow_zeroes),
         cmocka_unit_test(test_raid_0),
