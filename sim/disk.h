@@ -42,6 +42,8 @@ void disk_fail(struct world *world, int number, bool reads, bool writes);
 /* The next operation or store that is asked, of whichever drive, takes so much longer, or fails: a
  * write may then be there in part, a store after all. */
 void disk_next(struct world *world, bool fails, uint64_t more_ns);
+/* Since when it has answered as it should; UINT64_MAX: it does not. */
+uint64_t disk_sound_since(struct world *world, int number);
 /* Vanished: DRIVE_GONE. */
 void disk_remove(struct world *world, int number, bool gone);
 

@@ -45,6 +45,8 @@ void link_lose(struct world *world, int a, int b, enum message_kind kind);
 void link_duplicate(struct world *world, int a, int b, enum message_kind kind, uint32_t behind);
 /* From now on frames between a and b take so much longer. */
 void link_slow(struct world *world, int a, int b, uint64_t more_ns);
+/* Since when frames have passed both ways as they should; UINT64_MAX: they do not. */
+uint64_t link_sound_since(struct world *world, int a, int b);
 bool link_exists(struct world *world, int a, int b);
 bool link_held(struct world *world, int a, int b); /* link_hold has caught its frame */
 
