@@ -84,13 +84,14 @@ static struct volume *volume_of(struct attentions *a, const struct op *op)
 
 /* ---- what may be told ---- */
 
-/* Somebody serves the group again that has its state from the drives. */
+/* Somebody serves the group again that has its state from the drives. If that reign is over already
+ * it may have been deposed before it served: then nothing is owed. */
 static void look_for_power_on(struct attentions *a, uint8_t group)
 {
     const struct record *record = cell_record(a->world, group);
     if (record->previous.count || record->cut == a->cut[group])
         return;
-    bool certain = record->cut == record->epoch; /* else it may have been undone by a claim back */
+    bool serves = record->cut == record->epoch;
     a->cut[group] = record->cut;
     for (int i = 0; i < VOLUMES; i++)
         for (int n = 0; n < HOSTS * PATHS; n++) {
@@ -98,7 +99,7 @@ static void look_for_power_on(struct attentions *a, uint8_t group)
             if (!a->volume[i].used || a->volume[i].group != group || !t->known)
                 continue;
             t->greetings++;
-            t->owed_ns = certain ? world_now(a->world) : 0;
+            t->owed_ns = serves ? world_now(a->world) : 0;
             t->passed_ns = 0;
         }
 }

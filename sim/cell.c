@@ -36,6 +36,7 @@ struct cells {
     int entries;
     enum cell_reach reach[WORLD_PROCESSES];
     uint64_t more_ns[WORLD_PROCESSES];
+    uint64_t disturbed_ns[WORLD_PROCESSES];
     uint64_t last_ns[WORLD_PROCESSES]; /* a process's operations take effect in their order */
     enum cell_reach next, next_swap;
     struct operation operation[OPERATIONS];
@@ -78,6 +79,7 @@ bool cell_lives(struct world *world, int group, struct member member)
 void cell_reach(struct world *world, int process, enum cell_reach reach)
 {
     world_cells(world)->reach[process] = reach;
+    world_cells(world)->disturbed_ns[process] = world_now(world);
 }
 
 void cell_next(struct world *world, enum cell_reach reach)
@@ -93,6 +95,14 @@ void cell_next_swap(struct world *world, enum cell_reach reach)
 void cell_slow(struct world *world, int process, uint64_t more_ns)
 {
     world_cells(world)->more_ns[process] = more_ns;
+    world_cells(world)->disturbed_ns[process] = world_now(world);
+}
+
+uint64_t cell_sound_since(struct world *world, int process)
+{
+    const struct cells *cells = world_cells(world);
+    bool sound = cells->reach[process] == CELL_REACHED && !cells->more_ns[process];
+    return sound ? cells->disturbed_ns[process] : UINT64_MAX;
 }
 
 static void schedule(struct cells *cells, struct operation *o)
@@ -135,6 +145,8 @@ void cells_act(struct cells *cells, struct part *part, const struct action *acti
             o->reach = cells->next_swap;
             cells->next_swap = CELL_REACHED;
         }
+        if (o->reach != CELL_REACHED)
+            cells->disturbed_ns[o->process] = world_now(cells->world);
         schedule(cells, o);
         return;
     }

@@ -36,6 +36,8 @@ void cell_reach(struct world *world, int process, enum cell_reach reach);
 void cell_next(struct world *world, enum cell_reach reach);
 /* The same of the next swap. */
 void cell_next_swap(struct world *world, enum cell_reach reach);
+/* Since when that process's operations have gone as they should; UINT64_MAX: they do not. */
+uint64_t cell_sound_since(struct world *world, int process);
 /* From now on each operation of that process takes so much longer. */
 void cell_slow(struct world *world, int process, uint64_t more_ns);
 

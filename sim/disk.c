@@ -33,7 +33,8 @@ struct disk {
     struct unflushed *newest;
     bool hangs, fails_reads, fails_writes, gone;
     uint64_t more_ns;
-    uint64_t next_ns; /* disk_delay_next */
+    uint64_t disturbed_ns; /* disk_sound_since */
+    uint64_t next_ns;      /* disk_delay_next */
     enum drive_op next_op;
     uint64_t spoiled[SPOILED]; /* blocks that cannot be read, each number + 1 */
 };
@@ -357,6 +358,7 @@ static uint64_t duration(struct disks *disks, const struct operation *o)
     ns += d->more_ns;
     if (d->next_ns && d->next_op == o->op) {
         ns += d->next_ns;
+        d->disturbed_ns = world_now(disks->world) + ns;
         d->next_ns = 0;
     }
     return ns;
@@ -507,9 +509,17 @@ void disks_power_cut(struct disks *disks)
 
 /* ---- faults ---- */
 
+static void disturb(struct world *world, struct disk *d)
+{
+    if (d->disturbed_ns < world_now(world)) /* else one operation is late until then */
+        d->disturbed_ns = world_now(world);
+}
+
 void disk_hang(struct world *world, int number, bool hangs)
 {
-    disk_of(world, number)->hangs = hangs;
+    struct disk *d = disk_of(world, number);
+    d->hangs = hangs;
+    disturb(world, d);
 }
 
 void disk_delay_next(struct world *world, int number, enum drive_op op, uint64_t for_ns)
@@ -517,11 +527,14 @@ void disk_delay_next(struct world *world, int number, enum drive_op op, uint64_t
     struct disk *d = disk_of(world, number);
     d->next_op = op;
     d->next_ns = for_ns;
+    disturb(world, d);
 }
 
 void disk_slow(struct world *world, int number, uint64_t more_ns)
 {
-    disk_of(world, number)->more_ns = more_ns;
+    struct disk *d = disk_of(world, number);
+    d->more_ns = more_ns;
+    disturb(world, d);
 }
 
 void disk_next(struct world *world, bool fails, uint64_t more_ns)
@@ -535,16 +548,28 @@ void disk_fail(struct world *world, int number, bool reads, bool writes)
     struct disk *d = disk_of(world, number);
     d->fails_reads = reads;
     d->fails_writes = writes;
+    disturb(world, d);
 }
 
 void disk_remove(struct world *world, int number, bool gone)
 {
-    disk_of(world, number)->gone = gone;
+    struct disk *d = disk_of(world, number);
+    d->gone = gone;
+    disturb(world, d);
+}
+
+uint64_t disk_sound_since(struct world *world, int number)
+{
+    const struct disk *d = disk_of(world, number);
+    bool sick =
+        d->hangs || d->more_ns || d->fails_reads || d->fails_writes || d->gone || d->next_ns;
+    return sick || d->disturbed_ns > world_now(world) ? UINT64_MAX : d->disturbed_ns;
 }
 
 void disk_spoil(struct world *world, int number, uint64_t offset)
 {
     struct disk *d = disk_of(world, number);
+    disturb(world, d);
     for (int i = 0; i < SPOILED; i++)
         if (!d->spoiled[i]) {
             d->spoiled[i] = offset / BLOCK + 1;
@@ -562,10 +587,9 @@ void disk_blank(struct world *world, int number)
     struct disk *d = disk_of(world, number);
     forget_unflushed(d);
     disk_unspoil(world, number);
-    for (uint64_t c = 0; c < chunks_of(d->bytes); c++)
-        if (d->touched[c])
-            memset(d->now + c * CHUNK, 0, CHUNK);
-    memset(d->touched, 0, chunks_of(d->bytes) * sizeof *d->touched);
+    zero_pages(d, 0, d->bytes);
+    memset(d->touched, 0, d->room / CHUNK * sizeof *d->touched);
+    memset(d->written, 0, d->room / PAGE * sizeof *d->written);
 }
 
 void disk_swap(struct world *world, int a, int b)

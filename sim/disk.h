@@ -51,6 +51,8 @@ void disk_blank(struct world *world, int number);
 void disk_swap(struct world *world, int a, int b);
 /* World time at which the last operation that is under way in that loop switch ends. */
 uint64_t disk_late_ns(struct world *world, int process);
+/* Since when it has answered as it should; UINT64_MAX: it does not. */
+uint64_t disk_sound_since(struct world *world, int number);
 /* Vanished: DRIVE_GONE. */
 void disk_remove(struct world *world, int number, bool gone);
 

@@ -13,6 +13,7 @@ enum {
     SEGMENT_MAX = 65536, /* what we take in one PDU */
     UNDER_WAY = 64,
     WAITING = 1024,
+    PINGS = 16,
     NOTHING = (int)0xFFFFFFFF,
 };
 
@@ -46,6 +47,8 @@ struct host {
     uint32_t segment_out; /* what the target takes in one PDU */
     uint32_t first_burst;
     bool mute, logout_wanted;
+    uint8_t ping[PINGS][HEADER]; /* came while it was mute */
+    uint32_t pings;
     uint64_t logins;
     uint32_t waiting[WAITING], waiting_count;
     uint32_t under_way; /* commands sent and not answered */
@@ -175,7 +178,7 @@ static void lost(struct host *h)
     h->stream = 0;
     h->state = HOST_STATE_DOWN;
     h->under_way = 0;
-    h->pdu_length = 0;
+    h->pdu_length = h->pings = 0;
     for (uint32_t ticket = 1; ticket <= clients_count(h->clients); ticket++) {
         struct op *op = op_of(h->clients, ticket);
         if (op->host == h->config.host && op->path == h->config.path && op->begun_ns &&
@@ -259,8 +262,13 @@ static void response(struct host *h, struct op *op, const uint8_t *pdu, const ui
 
 static void ping(struct host *h, const uint8_t *pdu)
 {
-    if (be32_at(pdu + 20) == (uint32_t)NOTHING || h->mute)
+    if (be32_at(pdu + 20) == (uint32_t)NOTHING)
         return;
+    if (h->mute) {
+        if (h->pings < PINGS)
+            memcpy(h->ping[h->pings++], pdu, HEADER);
+        return;
+    }
     uint8_t header[HEADER] = {PDU_NOP_OUT | PDU_IMMEDIATE, 0x80};
     memcpy(header + 8, pdu + 8, 8);
     be32_put(header + 16, (uint32_t)NOTHING);
@@ -454,6 +462,14 @@ uint32_t host_stream(const struct host *h)
 void host_mute(struct host *h, bool mute)
 {
     h->mute = mute;
+    for (uint32_t i = 0; !mute && h->state == HOST_STATE_READY && i < h->pings; i++)
+        ping(h, h->ping[i]);
+    h->pings = mute ? h->pings : 0;
+}
+
+bool host_sound(const struct host *h)
+{
+    return h->state == HOST_STATE_READY && !h->mute && stream_sound(h->world, h->stream);
 }
 
 uint64_t host_logins(const struct host *h)

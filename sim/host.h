@@ -30,12 +30,14 @@ void host_logout(struct host *host);
 void host_drop(struct host *host);
 enum host_state host_state(const struct host *host);
 uint32_t host_stream(const struct host *host); /* for stream_cut, stream_dribble; 0: none */
-/* It goes on sending but answers no ping. */
+/* It goes on sending but answers no ping before that ends. */
 void host_mute(struct host *host, bool mute);
 void host_take(struct host *host, struct op *op);
 /* One that was sent ended without an answer. */
 void host_forget(struct host *host);
 void host_alarm(struct host *host);
+/* Logged in, and neither the host nor its line is sick. */
+bool host_sound(const struct host *host);
 uint64_t host_logins(const struct host *host);
 
 #endif

@@ -30,6 +30,7 @@ struct link {
     uint32_t connections;
     uint64_t connect_at;
     uint64_t more_ns, byte_ns;
+    uint64_t disturbed_ns;   /* link_sound_since */
     struct direction way[2]; /* way[i] is from process[i] */
 };
 
@@ -42,6 +43,7 @@ struct links {
     struct link *between[WORLD_PROCESSES][WORLD_PROCESSES]; /* NULL: none */
 };
 
+#define LINK_SLOW_NS MS(5) /* a link that is slower is sick */
 enum { WHAT_CONNECT = 2 }; /* what: link * 4 + direction, or + WHAT_CONNECT */
 
 /* Payload that waits on one way: more is not sent, the connection is closed (io/links.c). Counted
@@ -166,6 +168,7 @@ static void disconnect(struct links *links, struct link *l)
                             !world_settings(links->world)->deaths_unknown);
         }
     l->connection = 0;
+    l->disturbed_ns = world_now(links->world);
 }
 
 static void connect_soon(struct links *links, struct link *l)
@@ -238,6 +241,7 @@ void links_taken(struct links *links, int process, const struct item *item)
 {
     struct link *l = find(links, process, item->link.other);
     way_from(l, process)->connection = item->link.up ? item->link.connection : 0;
+    l->disturbed_ns = world_now(links->world);
 }
 
 static struct item *item_copy(const struct item *item)
@@ -316,11 +320,24 @@ void links_send(struct links *links, int from, int to, const struct message *mes
     }
 }
 
+/* Something is done to it now. */
 static struct link *must_find(struct world *world, int a, int b)
 {
     struct link *l = find(world_links(world), a, b);
     must(l);
+    l->disturbed_ns = world_now(world);
     return l;
+}
+
+uint64_t link_sound_since(struct world *world, int a, int b)
+{
+    const struct link *l = find(world_links(world), a, b);
+    bool sound = l && l->connection && l->more_ns <= LINK_SLOW_NS && !l->byte_ns;
+    for (int w = 0; w < 2 && sound; w++) {
+        const struct direction *d = &l->way[w];
+        sound = d->connection == l->connection && !d->cut && !d->hold && !d->lose;
+    }
+    return sound ? l->disturbed_ns : UINT64_MAX;
 }
 
 void link_cut(struct world *world, int a, int b, enum link_way way)
@@ -349,7 +366,7 @@ bool link_exists(struct world *world, int a, int b)
 
 bool link_held(struct world *world, int a, int b)
 {
-    return way_from(must_find(world, a, b), a)->cut;
+    return way_from(find(world_links(world), a, b), a)->cut;
 }
 
 void link_break(struct world *world, int a, int b, bool again)

@@ -51,6 +51,8 @@ void link_duplicate(struct world *world, int a, int b, enum message_kind kind, u
 void link_slow(struct world *world, int a, int b, uint64_t more_ns);
 /* ... and so much longer for each byte of payload: large frames hold up what comes behind them. */
 void link_narrow(struct world *world, int a, int b, uint64_t byte_ns);
+/* Since when frames have passed both ways as they should; UINT64_MAX: they do not. */
+uint64_t link_sound_since(struct world *world, int a, int b);
 bool link_exists(struct world *world, int a, int b);
 bool link_held(struct world *world, int a, int b); /* link_hold has caught its frame */
 

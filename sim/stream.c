@@ -217,6 +217,12 @@ void stream_reset(struct world *world, uint32_t stream)
     ops->closed(host);
 }
 
+bool stream_sound(struct world *world, uint32_t stream)
+{
+    const struct stream *s = find(world_streams(world), stream);
+    return s && !s->cut && !s->dribble_ns;
+}
+
 void stream_dribble(struct world *world, uint32_t stream, uint64_t every_ns)
 {
     struct stream *s = find(world_streams(world), stream);

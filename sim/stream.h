@@ -40,6 +40,8 @@ void stream_cut(struct world *world, uint32_t stream, bool cut);
  * before.
  */
 void stream_reset(struct world *world, uint32_t stream);
+/* Neither cut nor dribbling. */
+bool stream_sound(struct world *world, uint32_t stream);
 /* What the host sends arrives one byte each `every_ns`; 0 ends it. */
 void stream_dribble(struct world *world, uint32_t stream, uint64_t every_ns);
 

@@ -13,7 +13,7 @@ enum { NEXUSES = 16, WAITING = 4096 };
 
 struct nexus {
     uint32_t number; /* of this life of it */
-    bool wanted, open;
+    bool wanted;
     bool leaving;       /* the host has left: a new life begins once all of the old one is over */
     uint32_t under_way; /* commands of it */
     uint8_t asked;      /* bit g: NEXUS_OPEN was submitted to group g */
@@ -127,7 +127,7 @@ static void command_of(struct submitter *x, const struct op *op, struct command_
 static bool submit(struct submitter *x, struct op *op)
 {
     struct nexus *n = &x->nexus[op->host];
-    if (!x->config->manager && !n->open) {
+    if (!x->config->manager && (n->leaving || !(n->opened & 1 << op->group))) {
         n->wanted = !n->leaving;
         return false;
     }
@@ -173,7 +173,7 @@ static void leave(struct submitter *x, uint32_t host)
     struct clients *clients = x->config->clients;
     struct nexus *n = &x->nexus[host];
     n->leaving = true;
-    n->wanted = n->open = false;
+    n->wanted = false;
     for (uint32_t ticket = 1; ticket <= clients_count(clients); ticket++) {
         struct op *op = op_of(clients, ticket);
         if (op->host != host || op->path != x->config->path || op->state != OP_STATE_WAITING ||
@@ -229,7 +229,6 @@ static void nexuses_cut(struct submitter *x, uint8_t group)
         if (!(n->opened & 1 << group) || n->leaving)
             continue;
         n->wanted = true;
-        n->open = false;
         n->asked &= (uint8_t) ~(1 << group);
         n->opened &= (uint8_t) ~(1 << group);
     }
@@ -245,7 +244,6 @@ static void take_response(struct submitter *x, const struct sender_notice *notic
             return;
         }
         n->opened |= (uint8_t)(1 << (notice->cookie & 0xFF));
-        n->open = !n->leaving && n->opened == (1 << x->config->sender.groups) - 1;
         return;
     }
     if (notice->cookie == COOKIE_NONE)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "sim/waits.h"
 
 /* From the end of the last fault until everything is answered and in sync. */
 #define LIVENESS_NS MS(60000)
@@ -16,6 +17,7 @@ struct swarm {
     struct world *world;
     struct workload *work;
     struct faults *faults;
+    struct waits *waits;
     struct random random;
     struct swarm_result *result;
 };
@@ -49,6 +51,8 @@ static bool still_right(struct swarm *w)
     const char *violation = site_violation(w->site);
     struct workload_result work;
     workload_describe(w->work, &work);
+    if (!violation)
+        violation = waits_look(w->waits);
     if (violation)
         failed(w, violation);
     else if (work.errors && !w->config->wild)
@@ -232,6 +236,7 @@ static void tell(struct swarm *w)
     shape_disturb(&w->shape, w->site);
     w->work = workload_new(w->site, &w->shape.work);
     w->faults = faults_new(w->site, &w->shape, &faults);
+    w->waits = waits_new(w->site);
     workload_start(w->work);
     if (safety(w) && liveness(w))
         final_check(w);
@@ -241,6 +246,7 @@ static void tell(struct swarm *w)
     w->result->faults = faults_count(w->faults);
     w->result->virtual_ns = world_now(w->world) - MS(1000);
     faults_free(w->faults);
+    waits_free(w->waits);
     workload_free(w->work);
 }
 

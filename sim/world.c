@@ -16,7 +16,7 @@
 enum {
     SPIN_MAX = 200000,
     RESTLESS_MAX = 5000,
-    LARGE_BYTES = 256 << 10,
+    LARGE_BYTES = 128 << 10,
     KEPT_BYTES = 1 << 20,
     CHECK_ALL = 64
 };
@@ -499,7 +499,7 @@ void world_start(struct world *world, int process)
     p->living = true;
     p->paused = false;
     p->life++;
-    p->busy_until = world->now_ns;
+    p->busy_until = p->disturbed_ns = world->now_ns;
     world_say(world, "-- start %s", p->name);
     for (int i = 0; i < world->parts; i++) {
         struct part *part = &world->part[i];
@@ -567,6 +567,7 @@ void world_resume(struct world *world, int process)
 {
     world_say(world, "%s x resume", world->process[process].name);
     world->process[process].paused = false;
+    world->process[process].disturbed_ns = world->now_ns;
 }
 
 void world_stop(struct world *world, int process)

@@ -91,11 +91,19 @@ void world_clock_jump(struct world *world, int process, uint64_t forward_ns)
     world_say(world, "-- the clock of %s jumps %llu ms", world->process[process].name,
               (unsigned long long)(forward_ns / 1000000));
     world->process[process].clock_ns += forward_ns;
+    world->process[process].disturbed_ns = world->now_ns;
 }
 
 void world_slow(struct world *world, int process, uint64_t more_ns)
 {
     world->process[process].more_ns = more_ns;
+    world->process[process].disturbed_ns = world->now_ns;
+}
+
+uint64_t world_sound_since(const struct world *world, int process)
+{
+    const struct process *p = &world->process[process];
+    return p->living && !p->paused && !p->more_ns ? p->disturbed_ns : UINT64_MAX;
 }
 
 struct random *world_random(struct world *world)

@@ -16,6 +16,7 @@ struct process {
     uint64_t clock_ns, clock_at; /* its clock showed that at that time of the world */
     int32_t drift;               /* parts per million */
     uint64_t busy_until, more_ns;
+    uint64_t disturbed_ns;          /* world_sound_since */
     struct part *part[WORLD_PARTS]; /* its parts */
     int parts;
     struct part *sleeper; /* the first that wants to wake; NULL: none ever */

@@ -3,6 +3,8 @@
  * reaches, and measures the offsets between clocks. docs/PROTOCOL.md, "Limits". */
 #include "unit/state.h"
 
+enum { DRIFT_MOST = 100 }; /* clocks drift apart by one part in so many, at most */
+
 static void fill(struct unit *x, struct signal_message *s)
 {
     s->group = x->config.group;
@@ -55,17 +57,28 @@ void signals_send(struct unit *x)
     x->next_signal_ns = x->now_ns + x->limits.signal_ns;
 }
 
+/* The offset lies within half of the round trip of either measurement, so far as the clocks have
+ * not drifted apart since: if the two do not meet, a clock has jumped, or is another one by now. */
+static bool contradicts(const struct offset *offset, int64_t ns, uint64_t round_ns, uint64_t now_ns)
+{
+    int64_t apart = ns - offset->ns;
+    uint64_t drift_ns = (now_ns - offset->taken_ns) / DRIFT_MOST;
+    return (uint64_t)(apart < 0 ? -apart : apart) > (round_ns + offset->round_ns) / 2 + drift_ns;
+}
+
 static void measure(struct unit *x, struct offset *offset, const struct signal_message *s)
 {
     if (s->echo_ns == 0 || s->echo_ns + s->echo_delay_ns > x->now_ns)
         return;
     uint64_t round_ns = x->now_ns - s->echo_ns - s->echo_delay_ns;
-    if (offset->known && round_ns > offset->round_ns && x->now_ns - offset->taken_ns < MS(10000))
+    int64_t ns = (int64_t)(x->now_ns - round_ns / 2 - s->now_ns);
+    if (offset->known && round_ns > offset->round_ns && x->now_ns - offset->taken_ns < MS(10000) &&
+        !contradicts(offset, ns, round_ns, x->now_ns))
         return;
     offset->known = true;
     offset->round_ns = round_ns;
     offset->taken_ns = x->now_ns;
-    offset->ns = (int64_t)(x->now_ns - round_ns / 2 - s->now_ns);
+    offset->ns = ns;
 }
 
 /* How long a frame was on its way, as far as the clocks can tell. */
