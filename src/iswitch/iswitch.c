@@ -12,7 +12,8 @@
  *   pdu.c        PDUs to their files     task.c              its way to its group and back
  *   login.c, keys.c, text.c              management.c        task management
  *   nop.c        does the host live?     response.c          answers to the host
- *   logout.c                             session.c           I_T nexuses, and their end
+ *   authentication.c                     session.c           I_T nexuses, and their end
+ *   logout.c                             access.c            which host sees which LUNs
  *
  * I1  A connection is in `connections` from its opening until the end of the step in which it
  * closes. I2  A session is in `sessions` until none of its commands is with a group and every group
@@ -197,10 +198,12 @@ static void take_directory(struct iswitch *x, const struct message *message)
     }
     if (x->directory_known && next->version <= x->directory[x->directory_at].version)
         return;
+    const struct directory *old = x->directory_known ? &x->directory[x->directory_at] : NULL;
     x->directory_at = !x->directory_at;
     x->directory_known = x->again = true;
-    trace_info(x->trace, "LUN directory version %llu: %u volumes",
-               (unsigned long long)next->version, next->count);
+    trace_info(x->trace, "LUN directory version %llu: %u hosts, %u LUNs",
+               (unsigned long long)next->version, next->hosts, next->count);
+    access_changed(x, old);
 }
 
 static void on_message(struct iswitch *x, const struct message *message)

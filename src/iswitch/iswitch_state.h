@@ -86,6 +86,7 @@ struct task {
     uint64_t moved_ns; /* its data last made progress */
     uint64_t sequence; /* of the sender */
     uint64_t task_sequence;
+    uint64_t luns; /* news of its LUNs that the host may be told in the answer: X1 in access.c */
     /* data out */
     struct buffer *buffer;
     uint32_t charged; /* payload that it is counted with */
@@ -152,6 +153,8 @@ struct session {
     uint8_t isid[6];
     uint16_t tsih;
     uint32_t nexus;
+    uint16_t host;       /* of the LUN directory */
+    uint64_t luns, told; /* access.c X1 */
     struct nexus at[GROUP_MAX];
     uint32_t window_used, spare_used;
     uint32_t early_used; /* of the window, by tasks whose turn has not come */
@@ -417,6 +420,24 @@ static inline uint64_t session_cookie(uint16_t session, uint16_t index, uint32_t
 {
     return (uint64_t)session << 48 | (uint64_t)index << 32 | generation;
 }
+
+/* ---- access.c ---- */
+
+/* The host that has this initiator; NULL: none, or the directory is not known. */
+const struct directory_host *access_host(const struct iswitch *x, const char *initiator);
+/* There are hosts, and the initiator is none of them. */
+bool access_forbids(const struct iswitch *x, const char *initiator);
+/* What the session finds at a LUN; NULL: nothing. */
+const struct directory_entry *access_find(const struct iswitch *x, const struct session *session,
+                                          uint64_t lun);
+void access_begin(const struct iswitch *x, struct session *session);
+/* The directory has changed; `old`: NULL if none was known. */
+void access_changed(struct iswitch *x, const struct directory *old);
+/* What the session's next command carries as `luns`. */
+uint64_t access_news(const struct session *session);
+/* Whether the answer told the host. */
+void access_answered(struct task *task, const struct response_message *response,
+                     struct slice payload);
 
 /* ---- task.c ---- */
 

@@ -123,8 +123,12 @@ static enum iscsi_login_status check_names(struct iswitch *x, struct connection 
         return ISCSI_LOGIN_MISSING_PARAMETER;
     if (p->target[0] && strcmp(p->target, x->config.target) != 0)
         return ISCSI_LOGIN_NOT_FOUND;
-    if (x->stopping)
-        return ISCSI_LOGIN_UNAVAILABLE;
+    if (x->stopping || (!x->directory_known && !c->discovery && x->config.secrets.users > 0))
+        return ISCSI_LOGIN_UNAVAILABLE; /* as who must it prove to be? */
+    if (!c->discovery && access_forbids(x, p->initiator)) {
+        trace_warn(x->trace, "host %s: %s is no host's initiator", c->peer, p->initiator);
+        return ISCSI_LOGIN_FORBIDDEN;
+    }
     if (c->tsih != 0) { /* one connection a session: there is none to join */
         list_each (&x->sessions, link, next) {
             struct session *session = list_member(link, struct session, link);

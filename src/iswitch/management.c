@@ -142,14 +142,12 @@ static void end_commands(struct iswitch *x, struct task *request, bool all)
 
 static void reset_unit(struct iswitch *x, struct task *request)
 {
-    int number = lun_number(request->lun);
-    const struct directory_entry *entry =
-        number < 0 ? NULL : directory_find(&x->directory[x->directory_at], (uint16_t)number);
+    const struct directory_entry *entry = access_find(x, request->session, request->lun);
     if (!x->directory_known) {
         finish(x, request, ISCSI_TASK_REJECTED);
         return;
     }
-    if (!entry || entry->group >= x->config.sender.groups) {
+    if (!entry) {
         finish(x, request, ISCSI_TASK_NO_LUN);
         return;
     }

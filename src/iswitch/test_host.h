@@ -17,7 +17,7 @@ enum {
     TEST_COMMANDS = 512,
     TEST_BLOCK = 512,
     TEST_DISK_BYTES = 4 << 20,
-    TEST_RECEIVED_BYTES = 16 << 20,
+    TEST_RECEIVED_BYTES = 8 << 20,
 };
 
 struct test_stream {

@@ -80,6 +80,8 @@ static void send_targets(struct iswitch *x, struct connection *c, const char *va
         keys_put(&c->out, "SendTargets", "Reject");
         return;
     }
+    if (access_forbids(x, c->parameters.initiator))
+        return;
     if (all || *value == 0 || strcmp(value, x->config.target) == 0)
         put_target(x, c);
 }
