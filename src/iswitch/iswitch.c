@@ -13,7 +13,7 @@
  *   login.c, keys.c, text.c              management.c        task management
  *   nop.c        does the host live?     response.c          answers to the host
  *   authentication.c                     session.c           I_T nexuses, and their end
- *   logout.c                             access.c            which host sees which LUNs
+ *   logout.c, drain.c                    access.c            which host sees which LUNs
  *
  * I1  A connection is in `connections` from its opening until the end of the step in which it
  * closes. I2  A session is in `sessions` until none of its commands is with a group and every group
@@ -221,7 +221,7 @@ static void on_stop(struct iswitch *x)
     x->stopping = true;
     x->stop_ns = x->now_ns;
     list_each (&x->connections, link, next)
-        logout_ask(x, list_member(link, struct connection, link));
+        logout_ask(x, list_member(link, struct connection, link), LOGOUT_LIMIT_NS / MS(1000));
 }
 
 static void on_stream(struct iswitch *x, const struct event *event)
@@ -260,12 +260,9 @@ static void dispatch(struct iswitch *x, const struct event *event)
     case EVENT_STOP:
         on_stop(x);
         break;
-    case EVENT_REQUEST: {
-        struct action *reply = actions_add(x->actions, ACTION_REPLY);
-        reply->notice.tag = event->request.tag;
-        memcpy(reply->notice.text, "unknown request", sizeof "unknown request");
+    case EVENT_REQUEST:
+        drain_request(x, event);
         break;
-    }
     case EVENT_TIME:
     case EVENT_REGISTER:
     case EVENT_DRIVE:
@@ -322,6 +319,7 @@ static void tick(struct iswitch *x)
         nop_tick(x, c);
         check_data_limit(x, c);
     }
+    drain_tick(x);
 }
 
 static void stop(struct iswitch *x)
@@ -449,7 +447,7 @@ void iswitch_check(const struct iswitch *x)
 
 void iswitch_describe(const struct iswitch *x, struct iswitch_status *out)
 {
-    *out = (struct iswitch_status){.commands = x->commands};
+    *out = (struct iswitch_status){.commands = x->commands, .drained = x->drained};
     struct iswitch_session_status session;
     while (iswitch_session(x, out->sessions, &session))
         out->sessions++;

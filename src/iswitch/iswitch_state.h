@@ -33,6 +33,7 @@ enum {
 #define DATA_LIMIT_NS MS(30000)  /* a command's data makes no progress */
 #define LOGOUT_LIMIT_NS MS(1000) /* stopping: hosts have this long to log out */
 #define STOP_LIMIT_NS MS(2000)   /* stopping: then we go, whatever is left */
+#define DRAIN_LIMIT_NS MS(5000)  /* draining: hosts have this long to log out */
 #define PING_GAP_NS MS(10)       /* between two pings of one host */
 
 struct session;
@@ -278,6 +279,9 @@ struct iswitch {
     bool cold_reset; /* a host asked that all connections be dropped */
     bool stopping, stopped;
     uint64_t stop_ns;
+    bool drained; /* hosts are sent to other switches, since ... */
+    uint64_t drain_ns;
+    uint32_t redirects;
     uint64_t payload_bytes, commands;
     uint8_t *hold; /* of all connections */
     struct connection *connection;
@@ -381,6 +385,8 @@ void login_retry(struct iswitch *x, struct connection *c);
 
 enum verdict text_begin(struct iswitch *x, struct connection *c);
 void text_end(struct iswitch *x, struct connection *c);
+/* "0.0.0.0:port" or "[::]:port". */
+bool text_portal_is_wildcard(const char *address);
 
 enum verdict nop_begin(struct iswitch *x, struct connection *c);
 void nop_end(struct iswitch *x, struct connection *c);
@@ -396,8 +402,17 @@ enum verdict logout_begin(struct iswitch *x, struct connection *c);
 void logout_end(struct iswitch *x, struct connection *c);
 /* The session of a connection in LOGOUT is over. */
 void logout_answer(struct iswitch *x, struct connection *c);
-/* Asks all hosts to log out: the switch stops. */
-void logout_ask(struct iswitch *x, struct connection *c);
+/* Asks the host to log out in so many seconds: the switch stops, or is drained. */
+void logout_ask(struct iswitch *x, struct connection *c, uint16_t seconds);
+
+/* ---- drain.c ---- */
+
+/* "drain" or "resume", from a person. */
+void drain_request(struct iswitch *x, const struct event *event);
+/* Each tick. */
+void drain_tick(struct iswitch *x);
+/* A portal of another switch; each time the next one. NULL: there is none. */
+const char *drain_elsewhere(struct iswitch *x);
 
 /* ---- session.c ---- */
 

@@ -38,7 +38,7 @@ static void respond(struct iswitch *x, struct connection *c, uint8_t flags,
     memcpy(response.isid, c->isid, sizeof response.isid);
     bool good = status == ISCSI_LOGIN_SUCCESS;
     connection_send(x, c, &response, good ? STAT_TAKEN : STAT_NONE, c->out.bytes,
-                    good ? c->out.length : 0);
+                    good || status == ISCSI_LOGIN_MOVED ? c->out.length : 0);
     c->out.length = 0;
 }
 
@@ -128,6 +128,12 @@ static enum iscsi_login_status check_names(struct iswitch *x, struct connection 
     if (!c->discovery && access_forbids(x, p->initiator)) {
         trace_warn(x->trace, "host %s: %s is no host's initiator", c->peer, p->initiator);
         return ISCSI_LOGIN_FORBIDDEN;
+    }
+    if (x->drained && !c->discovery) {
+        const char *elsewhere = drain_elsewhere(x);
+        c->out.length = 0;
+        keys_put(&c->out, "TargetAddress", elsewhere ? elsewhere : c->local);
+        return ISCSI_LOGIN_MOVED;
     }
     if (c->tsih != 0) { /* one connection a session: there is none to join */
         list_each (&x->sessions, link, next) {

@@ -139,6 +139,8 @@ static void carry_out(struct test_host *t)
             slice_drop(&action->message.payload);
         else if (action->kind >= ACTION_STREAM_SEND && action->kind <= ACTION_STREAM_RESUME)
             carry_out_stream(t, action);
+        if (action->kind == ACTION_REPLY)
+            memcpy(t->said, action->notice.text, sizeof t->said);
         t->stopped = t->stopped || action->kind == ACTION_STOPPED;
     }
     t->actions->count = 0;
