@@ -41,6 +41,17 @@ const struct directory_entry *access_find(const struct iswitch *x, const struct 
     return entry && entry->group < x->config.sender.groups ? entry : NULL;
 }
 
+const struct directory_entry *access_next(const struct iswitch *x, const struct session *session,
+                                          uint32_t lun)
+{
+    const struct directory *d = directory_of(x);
+    uint32_t first, count = directory_maps(d, session->host, &first);
+    for (uint32_t i = first; i < first + count; i++)
+        if (d->at[i].lun >= lun && d->at[i].group < x->config.sender.groups)
+            return &d->at[i];
+    return NULL;
+}
+
 /* The host looks for itself when it logs in: nothing is to be told. */
 static void begin(const struct iswitch *x, struct session *session)
 {

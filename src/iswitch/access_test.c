@@ -120,6 +120,40 @@ static void each_host_has_its_luns(void **state)
     assert_int_equal(pdu.task.response, ISCSI_TASK_NO_LUN);
 }
 
+/* A reset of the target is one of the host's own LUNs, in the end of its own sessions. */
+static void resets_of_a_host(void **state)
+{
+    (void)state;
+    two_hosts();
+    for (uint16_t lun = 2; lun < 12; lun++)
+        change(DIRECTORY_MAP, "a", "", lun, 0, (uint16_t)(lun + 10));
+    publish();
+    test_host_connect(&t, 1, TEST_HOST, 1);
+    test_host_connect(&t, 2, HOST_B, 1);
+    t.keep_tasks = true;
+    test_host_task(&t, 1, TASK_TARGET_COLD_RESET, 0, ISCSI_TAG_NONE);
+    bool reset[GROUP_MAX][32] = {{false}};
+    uint32_t at, parts = 0;
+    while (test_host_kept(&t, COMMAND_TASK, &at) > 0) {
+        const struct test_command *part = &t.command[at];
+        assert_int_equal(part->command.task, TASK_LOGICAL_UNIT_RESET);
+        assert_true(part->command.volume < 32);
+        assert_false(reset[part->group][part->command.volume]);
+        reset[part->group][part->command.volume] = true;
+        parts++;
+        test_host_expect_nothing(&t, 1);
+        struct response_message response = {.task_response = ISCSI_TASK_COMPLETE};
+        test_host_answer(&t, at, &response, slice_none());
+        test_host_wait(&t, 0);
+    }
+    assert_int_equal(parts, 12);
+    assert_true(reset[0][3] && reset[1][4] && reset[0][21]);
+    struct test_pdu pdu = test_host_expect(&t, 1, ISCSI_TASK_RESPONSE);
+    assert_int_equal(pdu.task.response, ISCSI_TASK_COMPLETE);
+    assert_true(t.stream[1].closed);
+    assert_false(t.stream[2].closed);
+}
+
 static uint16_t log_in(uint32_t stream, const char *name, const char *keys, uint32_t length)
 {
     test_host_open(&t, stream);
@@ -280,9 +314,9 @@ static void the_first_host(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_host_has_its_luns), TEST(strangers_are_refused), TEST(before_the_directory),
-        TEST(chap_of_a_host),         TEST(a_host_is_deleted),     TEST(changes_are_told),
-        TEST(the_first_host),
+        TEST(each_host_has_its_luns), TEST(resets_of_a_host), TEST(strangers_are_refused),
+        TEST(before_the_directory),   TEST(chap_of_a_host),   TEST(a_host_is_deleted),
+        TEST(changes_are_told),       TEST(the_first_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

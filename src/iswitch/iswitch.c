@@ -344,9 +344,11 @@ static void reset_all(struct iswitch *x)
     if (!x->cold_reset)
         return;
     x->cold_reset = false;
-    list_each (&x->connections, link, next)
-        connection_finish(x, list_member(link, struct connection, link),
-                          "a host asked for a cold reset of the target");
+    list_each (&x->connections, link, next) {
+        struct connection *c = list_member(link, struct connection, link);
+        if (x->cold_host == HOST_ALL || (c->session && c->session->host == x->cold_host))
+            connection_finish(x, c, "a host asked for a cold reset of the target");
+    }
 }
 
 static void retry_stalled(struct iswitch *x)

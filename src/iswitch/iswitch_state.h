@@ -110,6 +110,7 @@ struct task {
     /* task management */
     struct task *parent; /* of a part */
     uint8_t parts;       /* that have not answered */
+    uint32_t next_lun;   /* target reset of a host: where it goes on */
     uint32_t victim_itt; /* ABORT TASK: its task, which was with a group; else 0 */
     bool overtaken;      /* ABORT TASK: its task completed meanwhile */
     bool ended;          /* withdrawn, since a request ends it: that waits for its answer */
@@ -276,7 +277,8 @@ struct iswitch {
     uint16_t last_tsih;
     bool again;      /* something was freed: look once more at what waits */
     bool more;       /* there was no room in the action list */
-    bool cold_reset; /* a host asked that all connections be dropped */
+    bool cold_reset; /* a host asked that all connections be dropped: its own, if there are hosts */
+    uint16_t cold_host;
     bool stopping, stopped;
     uint64_t stop_ns;
     bool drained; /* hosts are sent to other switches, since ... */
@@ -380,6 +382,8 @@ void pdu_advance(struct iswitch *x, struct connection *c);
 
 enum verdict login_begin(struct iswitch *x, struct connection *c);
 void login_end(struct iswitch *x, struct connection *c);
+/* Answers with that status, and ends the connection. */
+void login_refuse(struct iswitch *x, struct connection *c, enum iscsi_login_status status);
 /* A connection that is WAITING: are the host's earlier sessions over? */
 void login_retry(struct iswitch *x, struct connection *c);
 
@@ -445,6 +449,9 @@ bool access_forbids(const struct iswitch *x, const char *initiator);
 /* What the session finds at a LUN; NULL: nothing. */
 const struct directory_entry *access_find(const struct iswitch *x, const struct session *session,
                                           uint64_t lun);
+/* The session's first LUN from that number on; NULL: there is none. */
+const struct directory_entry *access_next(const struct iswitch *x, const struct session *session,
+                                          uint32_t lun);
 void access_begin(const struct iswitch *x, struct session *session);
 /* The directory has changed; `old`: NULL if none was known. */
 void access_changed(struct iswitch *x, const struct directory *old);
@@ -485,6 +492,8 @@ void task_answered(struct iswitch *x, struct task *task, const struct response_m
 enum verdict command_begin(struct iswitch *x, struct connection *c);
 void command_end(struct iswitch *x, struct connection *c);
 void command_damaged(struct iswitch *x, struct connection *c);
+/* Is the command with that CmdSN here, ahead of its turn? */
+bool command_early(const struct session *session, uint32_t cmd_sn);
 /* Early commands that are due now. */
 void command_due(struct iswitch *x, struct connection *c);
 /* CHECK CONDITION, ABORTED COMMAND (RFC 7143 11.4.7.2) from ourselves. */

@@ -42,7 +42,7 @@ static void respond(struct iswitch *x, struct connection *c, uint8_t flags,
     c->out.length = 0;
 }
 
-static void fail(struct iswitch *x, struct connection *c, enum iscsi_login_status status)
+void login_refuse(struct iswitch *x, struct connection *c, enum iscsi_login_status status)
 {
     respond(x, c, 0, status);
     connection_finish(x, c, iscsi_login_status_name(status));
@@ -167,7 +167,7 @@ static void enter_full_feature(struct iswitch *x, struct connection *c)
         c->session = session_new(x, c);
         if (!c->session) {
             c->tsih = 0;
-            fail(x, c, ISCSI_LOGIN_OUT_OF_RESOURCES);
+            login_refuse(x, c, ISCSI_LOGIN_OUT_OF_RESOURCES);
             return;
         }
     }
@@ -249,7 +249,7 @@ void login_end(struct iswitch *x, struct connection *c)
     if (status == ISCSI_LOGIN_SUCCESS)
         status = check_security(x, c);
     if (status != ISCSI_LOGIN_SUCCESS) {
-        fail(x, c, status);
+        login_refuse(x, c, status);
         return;
     }
     c->login_begun = true;
