@@ -4,7 +4,25 @@
 #include "base/bytes.h"
 #include "base/must.h"
 
-enum { REQUEST_VERSION = 1 };
+enum { REQUEST_VERSION = 2 };
+
+static void put_text(struct cursor *c, const char *text)
+{
+    size_t length = strlen(text);
+    cursor_put8(c, (uint8_t)length);
+    cursor_put_bytes(c, text, length);
+}
+
+static void get_text(struct cursor *c, char *out, size_t bytes)
+{
+    uint8_t length = cursor_get8(c);
+    if (length >= bytes)
+        c->failed = true;
+    else
+        cursor_get_bytes(c, out, length); /* the rest is 0 */
+    if (!c->failed && strlen(out) != length)
+        c->failed = true;
+}
 
 uint32_t manage_encode(const struct manage_request *request, uint8_t *out, uint32_t capacity)
 {
@@ -26,6 +44,9 @@ uint32_t manage_encode(const struct manage_request *request, uint8_t *out, uint3
     cursor_put8(&c, request->group);
     cursor_put8(&c, request->module);
     cursor_put8(&c, request->drive);
+    put_text(&c, request->host);
+    put_text(&c, request->initiator);
+    put_text(&c, request->user);
     cursor_put8(&c, request->drive_count);
     cursor_put_bytes(&c, request->drives, request->drive_count);
     return c.failed ? 0 : (uint32_t)(c.at - out);
@@ -59,6 +80,9 @@ bool manage_decode(const uint8_t *bytes, uint32_t length, struct manage_request 
     out->group = cursor_get8(&c);
     out->module = cursor_get8(&c);
     out->drive = cursor_get8(&c);
+    get_text(&c, out->host, sizeof out->host);
+    get_text(&c, out->initiator, sizeof out->initiator);
+    get_text(&c, out->user, sizeof out->user);
     out->drive_count = cursor_get8(&c);
     if (out->drive_count > DRIVE_MAX)
         return false;

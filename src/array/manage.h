@@ -4,11 +4,11 @@
 
 /* Management requests and the effects that they resolve to: payload of COMMAND_MANAGE. They are
  * made from words by manage/, checked and made into effects by array_plan() (pools and volumes, in
- * the group that owns the pool) and by unit/directory (maps, in the owner group). The answer to a
- * request is a response with status GOOD, or CHECK CONDITION with a sentence as its data; GOOD's
- * data is a line of "key=value" pairs (volume=3). */
+ * the group that owns the pool) and by the LUN directory (hosts and maps, in the owner group). The
+ * answer to a request is a response with status GOOD, or CHECK CONDITION with a sentence as its
+ * data; GOOD's data is a line of "key=value" pairs (volume=3). */
 
-#include "command/names.h"
+#include "command/directory.h"
 
 enum manage_verb {
     MANAGE_POOL_CREATE = 1,
@@ -20,6 +20,11 @@ enum manage_verb {
     /* the owner group's */
     MANAGE_MAP = 32, /* lun -> group, volume */
     MANAGE_UNMAP = 33,
+    MANAGE_HOST_CREATE = 34, /* host, its first initiator, user */
+    MANAGE_HOST_DELETE = 35,
+    MANAGE_HOST_ADD = 36,    /* an initiator */
+    MANAGE_HOST_REMOVE = 37, /* an initiator */
+    MANAGE_HOST_USER = 38,   /* that it must prove to be; "": none */
     /* any group's */
     MANAGE_GROUP_MOVE = 64, /* planned takeover to `module` */
     MANAGE_DRIVE_FAIL = 65,
@@ -40,9 +45,12 @@ struct manage_request {
     bool read_only;
     uint16_t lun, volume;
     uint8_t group, module, drive;
+    char host[NAME_BYTES]; /* "" of a map: every initiator, while there are no hosts */
+    char initiator[INITIATOR_BYTES];
+    char user[SECRET_NAME_BYTES];
 };
 
-enum { MANAGE_REQUEST_BYTES_MAX = 512 };
+enum { MANAGE_REQUEST_BYTES_MAX = 1024 };
 uint32_t manage_encode(const struct manage_request *request, uint8_t *out, uint32_t capacity);
 bool manage_decode(const uint8_t *bytes, uint32_t length, struct manage_request *out);
 

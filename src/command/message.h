@@ -77,6 +77,8 @@ struct command_message {
     uint8_t cdb[16];
     uint32_t nexus;       /* the sender's number for the host's session */
     uint16_t volume;      /* the group's number of the volume; VOLUME_NONE: none is mapped there */
+    uint16_t host;        /* of the session, as the LUN directory has it */
+    uint64_t luns;        /* the directory's version that the host must be told of; 0: none */
     uint64_t lun;         /* SAM-5 LUN field, 8 bytes as the host sent them */
     uint32_t data_length; /* expected data transfer length of the host, both directions */
     bool wants_read, wants_write; /* direction flags of the host */

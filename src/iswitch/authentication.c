@@ -38,7 +38,9 @@ bool authentication_take(struct authentication *a, const char *key, const char *
 /* The user that this initiator must be, "" for any, or NULL if it need be none. */
 static const char *user_wanted(const struct iswitch *x, const struct connection *c)
 {
-    (void)c;
+    const struct directory_host *host = access_host(x, c->parameters.initiator);
+    if (host && host->user[0] && !c->discovery)
+        return host->user;
     return x->config.secrets.required ? "" : NULL;
 }
 
@@ -217,9 +219,10 @@ enum iscsi_login_status authentication_answer(struct iswitch *x, struct connecti
 enum iscsi_login_status authentication_verdict(const struct iswitch *x, const struct connection *c)
 {
     const struct authentication *a = &c->authentication;
-    if (a->state == AUTHENTICATION_STATE_DONE)
-        return user_wanted(x, c) && a->user == 0 ? ISCSI_LOGIN_AUTHENTICATION : ISCSI_LOGIN_SUCCESS;
-    if (a->state != AUTHENTICATION_STATE_START || user_wanted(x, c))
+    const char *wanted = user_wanted(x, c);
+    const char *proved = a->user > 0 ? x->config.secrets.user[a->user - 1].name : NULL;
+    bool over = a->state == AUTHENTICATION_STATE_START || a->state == AUTHENTICATION_STATE_DONE;
+    if (!over || (wanted && !proved) || (wanted && wanted[0] && strcmp(wanted, proved) != 0))
         return ISCSI_LOGIN_AUTHENTICATION;
     return ISCSI_LOGIN_SUCCESS;
 }

@@ -13,7 +13,7 @@ static const struct iscsi_scsi_command *command_of(const struct connection *c)
     return (const struct iscsi_scsi_command *)(const void *)c->receive.header;
 }
 
-static bool early_known(const struct session *session, uint32_t cmd_sn)
+bool command_early(const struct session *session, uint32_t cmd_sn)
 {
     list_each (&session->early, link, next) {
         const struct task *task = list_member(link, struct task, link);
@@ -30,7 +30,7 @@ static bool is_ignored(const struct connection *c)
     if (receive_immediate(c))
         return false;
     return iscsi_sn_before(cmd_sn, c->exp_cmd_sn) ||
-           iscsi_sn_before(connection_max_cmd_sn(c), cmd_sn) || early_known(c->session, cmd_sn);
+           iscsi_sn_before(connection_max_cmd_sn(c), cmd_sn) || command_early(c->session, cmd_sn);
 }
 
 static bool is_well_formed(const struct connection *c)

@@ -387,8 +387,35 @@ static void wrong_data(void **state)
         test_host_data_out(&t, 1, itt, ttt, 1, 512, true, pattern, 512);
         test_host_expect_nothing(&t, 1);
     }
+    uint32_t itt = test_host_write(&t, 1, 0, 2, NULL, 0, true); /* a tag that nobody has given */
+    struct test_pdu pdu = test_host_expect(&t, 1, ISCSI_R2T);
+    test_host_data_out(&t, 1, itt, be32_get(pdu.r2t.ttt) + 1, 0, 0, true, pattern, 1024);
+    pdu = test_host_expect(&t, 1, ISCSI_REJECT);
+    assert_int_equal(pdu.reject.reason, ISCSI_REJECT_INVALID_FIELD);
+    pdu = test_host_expect(&t, 1, ISCSI_SCSI_RESPONSE);
+    assert_int_equal(be32_get(pdu.scsi.itt), itt);
+    assert_int_equal(pdu.scsi.status, 2);
     test_host_read(&t, 1, 0, 1);
     test_host_expect(&t, 1, ISCSI_DATA_IN);
+}
+
+/* Logging in again, and anything else in the middle of a login. */
+static void wrong_phase(void **state)
+{
+    (void)state;
+    test_host_connect(&t, 1, TEST_HOST, 1);
+    test_host_login(&t, 1, TEST_HOST, 1, "", 0);
+    struct test_pdu pdu = test_host_expect(&t, 1, ISCSI_REJECT);
+    assert_int_equal(pdu.reject.reason, ISCSI_REJECT_PROTOCOL);
+    assert_true(t.stream[1].closed);
+    test_host_open(&t, 2);
+    test_host_login_request(&t, 2, 0x04, 1, "InitiatorName=" TEST_HOST "\0TargetName=" TEST_TARGET,
+                            sizeof "InitiatorName=" TEST_HOST "\0TargetName=" TEST_TARGET);
+    test_host_expect(&t, 2, ISCSI_LOGIN_RESPONSE);
+    test_host_read(&t, 2, 0, 1);
+    pdu = test_host_expect(&t, 2, ISCSI_LOGIN_RESPONSE);
+    assert_int_equal(be16_get(pdu.login.status), ISCSI_LOGIN_INVALID_REQUEST);
+    assert_true(t.stream[2].closed);
 }
 
 static void refused_commands(void **state)
@@ -615,6 +642,7 @@ int main(void)
         TEST(window),
         TEST(order_of_cmd_sn),
         TEST(wrong_data),
+        TEST(wrong_phase),
         TEST(refused_commands),
         TEST(back_pressure),
         TEST(back_pressure_of_r2t),

@@ -63,6 +63,11 @@ enum verdict data_begin(struct iswitch *x, struct connection *c)
         return VERDICT_SKIP;
     uint32_t ttt = be32_get(data_of(c)->ttt);
     struct r2t *r2t = ttt == ISCSI_TAG_NONE ? NULL : find_r2t(task, ttt);
+    if (ttt != ISCSI_TAG_NONE && !r2t) { /* a tag that we have not given */
+        connection_reject(x, c, ISCSI_REJECT_INVALID_FIELD);
+        command_fail(x, task, ASC_DATA_PHASE_ERROR, 0);
+        return VERDICT_SKIP;
+    }
     if (!r2t && !task->unsolicited) {
         command_fail(x, task, ASC_WRITE_ERROR, ASCQ_UNEXPECTED_UNSOLICITED);
         return VERDICT_SKIP;

@@ -112,6 +112,48 @@ static void immediate_data(void **state)
     assert_int_equal(be32_get(pdu.data_in.itt), later);
 }
 
+/* ... or the host gives it up: what comes after it needs wait no longer (RFC 7143 11.6.1). */
+static void given_up(void **state)
+{
+    (void)state;
+    connect_with_digests();
+    uint32_t cmd_sn = t.stream[1].cmd_sn;
+    damage();
+    uint32_t itt = test_host_write(&t, 1, 0, 8, pattern, 4096, true);
+    repair();
+    expect_reject(ISCSI_SCSI_COMMAND);
+    uint32_t later = test_host_read(&t, 1, 100, 1);
+    test_host_expect_nothing(&t, 1);
+    static const struct {
+        int32_t from; /* the missing CmdSN */
+        uint8_t result;
+    } cases[] = {{-1, ISCSI_TASK_UNKNOWN}, /* came long ago */
+                 {1, ISCSI_TASK_UNKNOWN},  /* here, under another tag */
+                 {2, ISCSI_TASK_UNKNOWN},  /* not before the request */
+                 {0, ISCSI_TASK_COMPLETE},
+                 {0, ISCSI_TASK_UNKNOWN}};
+    for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct iscsi_task_request request = {.opcode = ISCSI_TASK_REQUEST | ISCSI_IMMEDIATE,
+                                             .function = ISCSI_FINAL | TASK_ABORT_TASK,
+                                             .itt = be32_of(0x7000 + i),
+                                             .referenced_itt = be32_of(itt),
+                                             .cmd_sn = be32_of(t.stream[1].cmd_sn),
+                                             .referenced_cmd_sn =
+                                                 be32_of(cmd_sn + (uint32_t)cases[i].from)};
+        test_host_send(&t, 1, &request, NULL, 0);
+        struct test_pdu pdu = test_host_expect(&t, 1, ISCSI_TASK_RESPONSE);
+        assert_int_equal(pdu.task.response, cases[i].result);
+        if (i == 3) {
+            pdu = test_host_expect(&t, 1, ISCSI_DATA_IN);
+            assert_int_equal(be32_get(pdu.data_in.itt), later);
+        }
+    }
+    uint32_t next = test_host_read(&t, 1, 0, 1);
+    struct test_pdu pdu = test_host_expect(&t, 1, ISCSI_DATA_IN);
+    assert_int_equal(be32_get(pdu.data_in.itt), next);
+    assert_memory_not_equal(t.disk, pattern, 4096);
+}
+
 /* All that was asked for is waited for, nothing more is asked for, nothing runs. */
 static void solicited_data(void **state)
 {
@@ -200,7 +242,7 @@ static void in_discovery(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(header),           TEST(immediate_data), TEST(solicited_data),
+        TEST(header),           TEST(immediate_data), TEST(solicited_data), TEST(given_up),
         TEST(unsolicited_data), TEST(aborted),        TEST(in_discovery),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,8 @@
  *   pdu.c        PDUs to their files     task.c              its way to its group and back
  *   login.c, keys.c, text.c              management.c        task management
  *   nop.c        does the host live?     response.c          answers to the host
- *   logout.c                             session.c           I_T nexuses, and their end
+ *   authentication.c                     session.c           I_T nexuses, and their end
+ *   logout.c, drain.c                    access.c            which host sees which LUNs
  *
  * I1  A connection is in `connections` from its opening until the end of the step in which it
  * closes. I2  A session is in `sessions` until none of its commands is with a group and every group
@@ -200,10 +201,12 @@ static void take_directory(struct iswitch *x, const struct message *message)
     }
     if (x->directory_known && next->version <= x->directory[x->directory_at].version)
         return;
+    const struct directory *old = x->directory_known ? &x->directory[x->directory_at] : NULL;
     x->directory_at = !x->directory_at;
     x->directory_known = x->again = true;
-    trace_info(x->trace, "LUN directory version %llu: %u volumes",
-               (unsigned long long)next->version, next->count);
+    trace_info(x->trace, "LUN directory version %llu: %u hosts, %u LUNs",
+               (unsigned long long)next->version, next->hosts, next->count);
+    access_changed(x, old);
 }
 
 static void on_message(struct iswitch *x, const struct message *message)
@@ -221,7 +224,7 @@ static void on_stop(struct iswitch *x)
     x->stopping = true;
     x->stop_ns = x->now_ns;
     list_each (&x->connections, link, next)
-        logout_ask(x, list_member(link, struct connection, link));
+        logout_ask(x, list_member(link, struct connection, link), LOGOUT_LIMIT_NS / MS(1000));
 }
 
 static void on_stream(struct iswitch *x, const struct event *event)
@@ -260,12 +263,9 @@ static void dispatch(struct iswitch *x, const struct event *event)
     case EVENT_STOP:
         on_stop(x);
         break;
-    case EVENT_REQUEST: {
-        struct action *reply = actions_add(x->actions, ACTION_REPLY);
-        reply->notice.tag = event->request.tag;
-        memcpy(reply->notice.text, "unknown request", sizeof "unknown request");
+    case EVENT_REQUEST:
+        drain_request(x, event);
         break;
-    }
     case EVENT_TIME:
     case EVENT_REGISTER:
     case EVENT_DRIVE:
@@ -322,6 +322,7 @@ static void tick(struct iswitch *x)
         nop_tick(x, c);
         check_data_limit(x, c);
     }
+    drain_tick(x);
 }
 
 static void stop(struct iswitch *x)
@@ -346,9 +347,11 @@ static void reset_all(struct iswitch *x)
     if (!x->cold_reset)
         return;
     x->cold_reset = false;
-    list_each (&x->connections, link, next)
-        connection_finish(x, list_member(link, struct connection, link),
-                          "a host asked for a cold reset of the target");
+    list_each (&x->connections, link, next) {
+        struct connection *c = list_member(link, struct connection, link);
+        if (x->cold_host == HOST_ALL || (c->session && c->session->host == x->cold_host))
+            connection_finish(x, c, "a host asked for a cold reset of the target");
+    }
 }
 
 static void retry_stalled(struct iswitch *x)
@@ -457,7 +460,7 @@ void iswitch_check_all(const struct iswitch *x)
 
 void iswitch_describe(const struct iswitch *x, struct iswitch_status *out)
 {
-    *out = (struct iswitch_status){.commands = x->commands};
+    *out = (struct iswitch_status){.commands = x->commands, .drained = x->drained};
     struct iswitch_session_status session;
     while (iswitch_session(x, out->sessions, &session))
         out->sessions++;

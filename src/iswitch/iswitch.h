@@ -25,9 +25,8 @@ struct iswitch_config {
     char target[TARGET_NAME_BYTES]; /* iqn of the one target node that the array is */
     struct sender_config sender;
     uint8_t owner; /* the group that owns the LUN directory */
-    /* all portals of the array, as SendTargets announces them: "address:port" with its portal
-     * group tag, those of this switch first. An address of all zeroes is announced by the one that
-     * the host connected to; any other as it is, since NAT may lie between. */
+    /* All portals of the array as hosts are told of them: "address:port", and whose they are. One
+     * on every address is announced by the one that the host uses. */
     uint8_t portals;
     struct {
         uint8_t switch_index;
@@ -59,6 +58,7 @@ struct iswitch_session_status {
 };
 struct iswitch_status {
     uint32_t sessions;
+    bool drained;
     uint64_t commands, resent;
     uint64_t directory_version;
     struct sender_view group[GROUP_MAX];

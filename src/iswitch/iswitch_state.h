@@ -33,6 +33,7 @@ enum {
 #define DATA_LIMIT_NS MS(30000)  /* a command's data makes no progress */
 #define LOGOUT_LIMIT_NS MS(1000) /* stopping: hosts have this long to log out */
 #define STOP_LIMIT_NS MS(2000)   /* stopping: then we go, whatever is left */
+#define DRAIN_LIMIT_NS MS(5000)  /* draining: hosts have this long to log out */
 #define PING_GAP_NS MS(10)       /* between two pings of one host */
 
 struct session;
@@ -86,6 +87,7 @@ struct task {
     uint64_t moved_ns; /* its data last made progress */
     uint64_t sequence; /* of the sender */
     uint64_t task_sequence;
+    uint64_t luns; /* news of its LUNs that the host may be told in the answer: X1 in access.c */
     /* data out */
     struct buffer *buffer;
     uint32_t charged; /* payload that it is counted with */
@@ -108,6 +110,7 @@ struct task {
     /* task management */
     struct task *parent; /* of a part */
     uint8_t parts;       /* that have not answered */
+    uint32_t next_lun;   /* target reset of a host: where it goes on */
     uint32_t victim_itt; /* ABORT TASK: its task, which was with a group; else 0 */
     bool overtaken;      /* ABORT TASK: its task completed meanwhile */
     bool ended;          /* withdrawn, since a request ends it: that waits for its answer */
@@ -152,6 +155,8 @@ struct session {
     uint8_t isid[6];
     uint16_t tsih;
     uint32_t nexus;
+    uint16_t host;       /* of the LUN directory */
+    uint64_t luns, told; /* access.c X1 */
     struct nexus at[GROUP_MAX];
     uint32_t window_used, spare_used;
     uint32_t early_used; /* of the window, by tasks whose turn has not come */
@@ -272,9 +277,13 @@ struct iswitch {
     uint16_t last_tsih;
     bool again;      /* something was freed: look once more at what waits */
     bool more;       /* there was no room in the action list */
-    bool cold_reset; /* a host asked that all connections be dropped */
+    bool cold_reset; /* a host asked that all connections be dropped: its own, if there are hosts */
+    uint16_t cold_host;
     bool stopping, stopped;
     uint64_t stop_ns;
+    bool drained; /* hosts are sent to other switches, since ... */
+    uint64_t drain_ns;
+    uint32_t redirects;
     uint64_t payload_bytes, commands;
     uint8_t *hold; /* of all connections */
     struct connection *connection;
@@ -373,11 +382,15 @@ void pdu_advance(struct iswitch *x, struct connection *c);
 
 enum verdict login_begin(struct iswitch *x, struct connection *c);
 void login_end(struct iswitch *x, struct connection *c);
+/* Answers with that status, and ends the connection. */
+void login_refuse(struct iswitch *x, struct connection *c, enum iscsi_login_status status);
 /* A connection that is WAITING: are the host's earlier sessions over? */
 void login_retry(struct iswitch *x, struct connection *c);
 
 enum verdict text_begin(struct iswitch *x, struct connection *c);
 void text_end(struct iswitch *x, struct connection *c);
+/* "0.0.0.0:port" or "[::]:port". */
+bool text_portal_is_wildcard(const char *address);
 
 enum verdict nop_begin(struct iswitch *x, struct connection *c);
 void nop_end(struct iswitch *x, struct connection *c);
@@ -393,8 +406,17 @@ enum verdict logout_begin(struct iswitch *x, struct connection *c);
 void logout_end(struct iswitch *x, struct connection *c);
 /* The session of a connection in LOGOUT is over. */
 void logout_answer(struct iswitch *x, struct connection *c);
-/* Asks all hosts to log out: the switch stops. */
-void logout_ask(struct iswitch *x, struct connection *c);
+/* Asks the host to log out in so many seconds: the switch stops, or is drained. */
+void logout_ask(struct iswitch *x, struct connection *c, uint16_t seconds);
+
+/* ---- drain.c ---- */
+
+/* "drain" or "resume", from a person. */
+void drain_request(struct iswitch *x, const struct event *event);
+/* Each tick. */
+void drain_tick(struct iswitch *x);
+/* A portal of another switch; each time the next one. NULL: there is none. */
+const char *drain_elsewhere(struct iswitch *x);
 
 /* ---- session.c ---- */
 
@@ -419,6 +441,27 @@ static inline uint64_t session_cookie(uint16_t session, uint16_t index, uint32_t
 {
     return (uint64_t)session << 48 | (uint64_t)index << 32 | generation;
 }
+
+/* ---- access.c ---- */
+
+/* The host that has this initiator; NULL: none, or the directory is not known. */
+const struct directory_host *access_host(const struct iswitch *x, const char *initiator);
+/* There are hosts, and the initiator is none of them. */
+bool access_forbids(const struct iswitch *x, const char *initiator);
+/* What the session finds at a LUN; NULL: nothing. */
+const struct directory_entry *access_find(const struct iswitch *x, const struct session *session,
+                                          uint64_t lun);
+/* The session's first LUN from that number on; NULL: there is none. */
+const struct directory_entry *access_next(const struct iswitch *x, const struct session *session,
+                                          uint32_t lun);
+void access_begin(const struct iswitch *x, struct session *session);
+/* The directory has changed; `old`: NULL if none was known. */
+void access_changed(struct iswitch *x, const struct directory *old);
+/* What the session's next command carries as `luns`. */
+uint64_t access_news(const struct session *session);
+/* Whether the answer told the host. */
+void access_answered(struct task *task, const struct response_message *response,
+                     struct slice payload);
 
 /* ---- task.c ---- */
 
@@ -451,6 +494,8 @@ void task_answered(struct iswitch *x, struct task *task, const struct response_m
 enum verdict command_begin(struct iswitch *x, struct connection *c);
 void command_end(struct iswitch *x, struct connection *c);
 void command_damaged(struct iswitch *x, struct connection *c);
+/* Is the command with that CmdSN here, ahead of its turn? */
+bool command_early(const struct session *session, uint32_t cmd_sn);
 /* Early commands that are due now. */
 void command_due(struct iswitch *x, struct connection *c);
 /* CHECK CONDITION, ABORTED COMMAND (RFC 7143 11.4.7.2) from ourselves. */

@@ -38,11 +38,11 @@ static void respond(struct iswitch *x, struct connection *c, uint8_t flags,
     memcpy(response.isid, c->isid, sizeof response.isid);
     bool good = status == ISCSI_LOGIN_SUCCESS;
     connection_send(x, c, &response, good ? STAT_TAKEN : STAT_NONE, c->out.bytes,
-                    good ? c->out.length : 0);
+                    good || status == ISCSI_LOGIN_MOVED ? c->out.length : 0);
     c->out.length = 0;
 }
 
-static void fail(struct iswitch *x, struct connection *c, enum iscsi_login_status status)
+void login_refuse(struct iswitch *x, struct connection *c, enum iscsi_login_status status)
 {
     respond(x, c, 0, status);
     connection_finish(x, c, iscsi_login_status_name(status));
@@ -123,8 +123,18 @@ static enum iscsi_login_status check_names(struct iswitch *x, struct connection 
         return ISCSI_LOGIN_MISSING_PARAMETER;
     if (p->target[0] && strcmp(p->target, x->config.target) != 0)
         return ISCSI_LOGIN_NOT_FOUND;
-    if (x->stopping)
-        return ISCSI_LOGIN_UNAVAILABLE;
+    if (x->stopping || (!x->directory_known && !c->discovery && x->config.secrets.users > 0))
+        return ISCSI_LOGIN_UNAVAILABLE; /* as who must it prove to be? */
+    if (!c->discovery && access_forbids(x, p->initiator)) {
+        trace_warn(x->trace, "host %s: %s is no host's initiator", c->peer, p->initiator);
+        return ISCSI_LOGIN_FORBIDDEN;
+    }
+    if (x->drained && !c->discovery) {
+        const char *elsewhere = drain_elsewhere(x);
+        c->out.length = 0;
+        keys_put(&c->out, "TargetAddress", elsewhere ? elsewhere : c->local);
+        return ISCSI_LOGIN_MOVED;
+    }
     if (c->tsih != 0) { /* one connection a session: there is none to join */
         list_each (&x->sessions, link, next) {
             struct session *session = list_member(link, struct session, link);
@@ -157,7 +167,7 @@ static void enter_full_feature(struct iswitch *x, struct connection *c)
         c->session = session_new(x, c);
         if (!c->session) {
             c->tsih = 0;
-            fail(x, c, ISCSI_LOGIN_OUT_OF_RESOURCES);
+            login_refuse(x, c, ISCSI_LOGIN_OUT_OF_RESOURCES);
             return;
         }
     }
@@ -239,7 +249,7 @@ void login_end(struct iswitch *x, struct connection *c)
     if (status == ISCSI_LOGIN_SUCCESS)
         status = check_security(x, c);
     if (status != ISCSI_LOGIN_SUCCESS) {
-        fail(x, c, status);
+        login_refuse(x, c, status);
         return;
     }
     c->login_begun = true;

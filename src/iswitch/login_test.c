@@ -322,6 +322,107 @@ static void two_paths(void **state)
     assert_int_equal(status.group[1].epoch, 3);
 }
 
+static const char *request(const char *words)
+{
+    static char said[NOTICE_BYTES];
+    struct event event = {.kind = EVENT_REQUEST, .request = {.tag = 9, .text = words}};
+    t.said[0] = 0;
+    test_host_step(&t, &event);
+    memcpy(said, t.said, sizeof said);
+    return said;
+}
+
+/* Hosts are asked to go, and those that come are sent to the portals of others, one after the
+ * other. */
+static void drained(void **state)
+{
+    (void)state;
+    test_host_connect(&t, 1, TEST_HOST, 1);
+    test_host_connect(&t, 2, TEST_HOST, 2);
+    assert_string_equal(request("drane"), "refused: it knows drain and resume");
+    assert_string_equal(request("resume"), "it is not drained");
+    assert_string_equal(request("drain"), "it lets its hosts go");
+    assert_string_equal(request("drain"), "it is drained already");
+    for (uint32_t i = 1; i <= 2; i++) {
+        struct test_pdu pdu = test_host_expect(&t, i, ISCSI_ASYNC);
+        assert_int_equal(pdu.async.event, ISCSI_ASYNC_LOGOUT);
+        assert_int_equal(be16_get(pdu.async.parameter_3), 5);
+        test_host_expect_nothing(&t, i);
+    }
+    for (uint32_t i = 3; i <= 4; i++) { /* portal 3262 is on every address: none to send to */
+        test_host_open(&t, i);
+        test_host_login(&t, i, TEST_HOST, (uint8_t)i, TEXT(WITH_TARGET));
+        struct test_pdu pdu = test_host_expect(&t, i, ISCSI_LOGIN_RESPONSE);
+        assert_int_equal(be16_get(pdu.login.status), ISCSI_LOGIN_MOVED);
+        assert_true(has_key(&pdu, "TargetAddress=127.0.0.2:3261"));
+        assert_true(t.stream[i].closed);
+    }
+    struct iscsi_logout_request logout = {.opcode = ISCSI_LOGOUT_REQUEST | ISCSI_IMMEDIATE,
+                                          .reason = ISCSI_FINAL};
+    test_host_send(&t, 1, &logout, NULL, 0);
+    test_host_expect(&t, 1, ISCSI_LOGOUT_RESPONSE);
+    test_host_open(&t, 5); /* discovery goes on, without this switch */
+    test_host_login(&t, 5, TEST_HOST, 5, TEXT("SessionType=Discovery\0"));
+    assert_int_equal(status_of(5), 0);
+    struct iscsi_text_request text = {.opcode = ISCSI_TEXT_REQUEST | ISCSI_IMMEDIATE,
+                                      .flags = ISCSI_FINAL,
+                                      .ttt = be32_of(ISCSI_TAG_NONE)};
+    test_host_send(&t, 5, &text, TEXT("SendTargets=All\0"));
+    struct test_pdu pdu = test_host_expect(&t, 5, ISCSI_TEXT_RESPONSE);
+    assert_false(has_key(&pdu, "TargetAddress=127.0.0.1:3260,1"));
+    assert_true(has_key(&pdu, "TargetAddress=127.0.0.2:3261,2"));
+    test_host_wait(&t, MS(4900));
+    assert_false(t.stream[2].closed);
+    test_host_wait(&t, MS(200)); /* who does not listen is dropped */
+    assert_true(t.stream[2].closed);
+    struct iswitch_status status;
+    iswitch_describe(t.x, &status);
+    assert_true(status.drained);
+    assert_string_equal(request("resume"), "hosts may log in again");
+    test_host_connect(&t, 6, TEST_HOST, 6);
+}
+
+/* Without another switch there is nowhere to go. */
+static void alone(void **state)
+{
+    (void)state;
+    test_host_end(&t);
+    struct iswitch_config config = test_host_config();
+    config.portals = 1;
+    test_host_begin(&t, &config);
+    assert_string_equal(request("drain"),
+                        "refused: there is no other switch that hosts could go to");
+}
+
+/* All portals of a switch, as they are announced; IPv6 too. Its own first. */
+static void portals(void **state)
+{
+    (void)state;
+    test_host_end(&t);
+    static const struct {
+        uint8_t index;
+        const char *address;
+    } all[] = {{1, "[2001:db8::2]:3260"}, {0, "192.0.2.1:860"}, {0, "[2001:db8::1]:3260"}};
+    struct iswitch_config config = test_host_config();
+    for (uint8_t i = 0; i < 3; i++) {
+        config.portal[i].switch_index = all[i].index;
+        memcpy(config.portal[i].address, all[i].address, strlen(all[i].address) + 1);
+    }
+    test_host_begin(&t, &config);
+    test_host_serve(&t);
+    test_host_connect(&t, 1, TEST_HOST, 1);
+    struct iscsi_text_request text = {.opcode = ISCSI_TEXT_REQUEST | ISCSI_IMMEDIATE,
+                                      .flags = ISCSI_FINAL,
+                                      .ttt = be32_of(ISCSI_TAG_NONE)};
+    test_host_send(&t, 1, &text, TEXT("SendTargets=\0"));
+    struct test_pdu pdu = test_host_expect(&t, 1, ISCSI_TEXT_RESPONSE);
+    static const char answer[] = "TargetName=" TEST_TARGET "\0TargetAddress=192.0.2.1:860,1\0"
+                                 "TargetAddress=[2001:db8::1]:3260,1\0"
+                                 "TargetAddress=[2001:db8::2]:3260,2\0";
+    assert_int_equal(pdu.length, sizeof answer - 1);
+    assert_memory_equal(pdu.data, answer, sizeof answer - 1);
+}
+
 static void stop(void **state)
 {
     (void)state;
@@ -356,9 +457,14 @@ static void stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_request),    TEST(three_requests),    TEST(refusals),  TEST(versions_and_sessions),
-        TEST(unended_logins), TEST(too_many),          TEST(discovery), TEST(targets_in_pieces),
-        TEST(reinstatement),  TEST(return_after_loss), TEST(two_paths), TEST(stop),
+        TEST(one_request),    TEST(three_requests),
+        TEST(refusals),       TEST(versions_and_sessions),
+        TEST(unended_logins), TEST(too_many),
+        TEST(discovery),      TEST(targets_in_pieces),
+        TEST(reinstatement),  TEST(return_after_loss),
+        TEST(two_paths),      TEST(stop),
+        TEST(drained),        TEST(alone),
+        TEST(portals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 
 /* Logout (RFC 7143 11.14): answered when the session's commands are over and its nexuses are lost,
  * so that a host that goes on by another path finds nothing of itself behind it. And the request to
- * log out (11.9) with which the switch stops. */
+ * log out (11.9) with which the switch stops, or is drained. */
 
 #include "iswitch/iswitch_state.h"
 
@@ -62,7 +62,7 @@ void logout_answer(struct iswitch *x, struct connection *c)
     connection_finish(x, c, "the host logged out");
 }
 
-void logout_ask(struct iswitch *x, struct connection *c)
+void logout_ask(struct iswitch *x, struct connection *c, uint16_t seconds)
 {
     if (c->state != CONNECTION_STATE_FULL) {
         if (c->state != CONNECTION_STATE_LOGOUT)
@@ -73,6 +73,6 @@ void logout_ask(struct iswitch *x, struct connection *c)
                               .flags = ISCSI_FINAL,
                               .itt = be32_of(ISCSI_TAG_NONE),
                               .event = ISCSI_ASYNC_LOGOUT,
-                              .parameter_3 = be16_of(1)};
+                              .parameter_3 = be16_of(seconds)};
     connection_send(x, c, &ask, STAT_TAKEN, NULL, 0);
 }

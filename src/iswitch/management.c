@@ -17,7 +17,7 @@ static const struct {
     enum scope scope;
     enum iscsi_task_result refusal; /* SCOPE_NONE: why */
 } functions[] = {
-    [0] = {SCOPE_NONE, ISCSI_TASK_REJECTED},
+    [0] = {SCOPE_NONE, ISCSI_TASK_UNSUPPORTED}, /* and all that are not here */
     [TASK_ABORT_TASK] = {SCOPE_TASK, 0},
     [TASK_ABORT_TASK_SET] = {SCOPE_UNIT, 0},
     [TASK_CLEAR_ACA] = {SCOPE_NONE, ISCSI_TASK_UNSUPPORTED},
@@ -62,10 +62,11 @@ static void add_part(struct iswitch *x, struct task *task, uint8_t group, uint16
 {
     struct task *part = task_new(x, task->session, true);
     must(part); /* management_begin has made sure */
+    bool unit = volume != VOLUME_NONE && functions[task->function].scope == SCOPE_TARGET;
     part->kind = COMMAND_TASK;
     part->part = true;
     part->parent = task;
-    part->function = task->function;
+    part->function = unit ? TASK_LOGICAL_UNIT_RESET : task->function;
     part->group = group;
     part->volume = volume;
     part->lun = lun;
@@ -110,9 +111,30 @@ static void end_command(struct iswitch *x, struct task *request, struct task *ta
     }
 }
 
-static void abort_one(struct iswitch *x, struct task *request, uint32_t itt)
+/* A command that has never come, as one whose digest was wrong: the request takes its place in the
+ * order of CmdSN (RFC 7143 11.6.1). False: its CmdSN is none that is awaited. */
+static bool abort_missing(struct iswitch *x, struct task *request, uint32_t cmd_sn)
+{
+    const struct connection *c = request->session->connection;
+    if (iscsi_sn_before(cmd_sn, c->exp_cmd_sn) || !iscsi_sn_before(cmd_sn, request->cmd_sn) ||
+        iscsi_sn_before(connection_max_cmd_sn(c), cmd_sn) ||
+        command_early(request->session, cmd_sn))
+        return false;
+    struct task *missing = task_new(x, request->session, false);
+    must(missing); /* its CmdSN is within the window */
+    missing->kind = COMMAND_SCSI;
+    missing->cmd_sn = cmd_sn;
+    missing->silent = true;
+    return true;
+}
+
+static void abort_one(struct iswitch *x, struct task *request, uint32_t itt, uint32_t cmd_sn)
 {
     struct task *task = task_find(request->session, itt);
+    if (!task && abort_missing(x, request, cmd_sn)) {
+        finish(x, request, ISCSI_TASK_COMPLETE);
+        return;
+    }
     if (!task || task->kind != COMMAND_SCSI || task->state == TASK_STATE_RESPOND) {
         finish(x, request, ISCSI_TASK_UNKNOWN); /* or its answer is just before this one */
         return;
@@ -142,14 +164,12 @@ static void end_commands(struct iswitch *x, struct task *request, bool all)
 
 static void reset_unit(struct iswitch *x, struct task *request)
 {
-    int number = lun_number(request->lun);
-    const struct directory_entry *entry =
-        number < 0 ? NULL : directory_find(&x->directory[x->directory_at], (uint16_t)number);
+    const struct directory_entry *entry = access_find(x, request->session, request->lun);
     if (!x->directory_known) {
         finish(x, request, ISCSI_TASK_REJECTED);
         return;
     }
-    if (!entry || entry->group >= x->config.sender.groups) {
+    if (!entry) {
         finish(x, request, ISCSI_TASK_NO_LUN);
         return;
     }
@@ -157,9 +177,27 @@ static void reset_unit(struct iswitch *x, struct task *request)
     add_part(x, request, entry->group, entry->volume, request->lun, 0);
 }
 
+/* A host resets what it sees, and nothing of others: its next few LUNs. False: it has no more. */
+static bool reset_next(struct iswitch *x, struct task *request)
+{
+    enum { AT_ONCE = 8 };
+    const struct directory_entry *entry;
+    while (request->parts < AT_ONCE && request->session->spare_used < TASK_SPARE &&
+           (entry = access_next(x, request->session, request->next_lun))) {
+        request->next_lun = entry->lun + 1u;
+        add_part(x, request, entry->group, entry->volume, lun_field(entry->lun), 0);
+    }
+    return request->parts > 0;
+}
+
 static void reset_target(struct iswitch *x, struct task *request)
 {
     end_commands(x, request, true);
+    if (request->session->host != HOST_ALL) {
+        if (!reset_next(x, request))
+            finish(x, request, ISCSI_TASK_COMPLETE);
+        return;
+    }
     for (uint8_t g = 0; g < x->config.sender.groups; g++)
         add_part(x, request, g, VOLUME_NONE, request->lun, 0);
 }
@@ -176,13 +214,14 @@ void management_end(struct iswitch *x, struct connection *c)
     request->begun_ns = c->arrival_ns;
     task_set_itt(request, be32_get(pdu->itt));
     trace_info(x->trace, "host %s: task management function %d", c->peer, request->function);
-    uint8_t function = request->function < FUNCTIONS ? request->function : 0;
-    switch (functions[function].scope) {
+    if (request->function >= FUNCTIONS)
+        request->function = 0;
+    switch (functions[request->function].scope) {
     case SCOPE_NONE:
-        finish(x, request, functions[function].refusal);
+        finish(x, request, functions[request->function].refusal);
         break;
     case SCOPE_TASK:
-        abort_one(x, request, be32_get(pdu->referenced_itt));
+        abort_one(x, request, be32_get(pdu->referenced_itt), be32_get(pdu->referenced_cmd_sn));
         break;
     case SCOPE_UNIT:
         reset_unit(x, request);
@@ -192,6 +231,7 @@ void management_end(struct iswitch *x, struct connection *c)
         break;
     }
     pdu_advance(x, c); /* only now: later commands are not touched */
+    command_due(x, c); /* of a place in the order that the request has taken */
 }
 
 /* ---- answers ---- */
@@ -252,6 +292,9 @@ void management_part(struct iswitch *x, struct task *part, uint8_t result)
         request->task_response = result;
     must(request->parts > 0);
     if (--request->parts > 0)
+        return;
+    if (request->next_lun > 0 && request->task_response == ISCSI_TASK_COMPLETE &&
+        reset_next(x, request))
         return;
     if (request->task_response == ISCSI_TASK_COMPLETE ||
         request->task_response == ISCSI_TASK_UNKNOWN)

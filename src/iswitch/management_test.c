@@ -265,8 +265,8 @@ static void refused_functions(void **state)
     } cases[] = {
         {TASK_CLEAR_ACA, ISCSI_TASK_UNSUPPORTED},
         {8, ISCSI_TASK_NO_REASSIGN},
-        {0, ISCSI_TASK_REJECTED},
-        {99, ISCSI_TASK_REJECTED},
+        {0, ISCSI_TASK_UNSUPPORTED},
+        {99, ISCSI_TASK_UNSUPPORTED},
     };
     for (uint32_t i = 0; i < 4; i++)
         expect_task(1, test_host_task(&t, 1, cases[i].function, 0, 0), cases[i].result);

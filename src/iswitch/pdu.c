@@ -34,7 +34,10 @@ static enum verdict begin_in_login(struct iswitch *x, struct connection *c)
 {
     if (opcode_of(c) == ISCSI_LOGIN_REQUEST)
         return login_begin(x, c);
-    connection_close(x, c, "a PDU other than Login Request before the login");
+    if (c->login_begun)
+        login_refuse(x, c, ISCSI_LOGIN_INVALID_REQUEST); /* RFC 7143 6.3 */
+    else
+        connection_close(x, c, "a PDU other than Login Request before the login");
     return VERDICT_SKIP;
 }
 
@@ -42,7 +45,8 @@ static enum verdict begin_in_full(struct iswitch *x, struct connection *c)
 {
     uint8_t opcode = opcode_of(c);
     if (opcode == ISCSI_LOGIN_REQUEST) {
-        connection_close(x, c, "Login Request after the login");
+        connection_reject(x, c, ISCSI_REJECT_PROTOCOL);
+        connection_finish(x, c, "Login Request after the login");
         return VERDICT_SKIP;
     }
     if (opcode >= ROWS || !rows[opcode].begin) {

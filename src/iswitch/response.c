@@ -95,7 +95,7 @@ static void give_task_response(struct iswitch *x, struct connection *c, const st
                                       .itt = be32_of(task->itt)};
     connection_send(x, c, &pdu, STAT_TAKEN, NULL, 0);
     if (task->function == TASK_TARGET_COLD_RESET && task->task_response == ISCSI_TASK_COMPLETE)
-        x->cold_reset = true;
+        x->cold_reset = true, x->cold_host = task->session->host;
 }
 
 static void count(struct session *session, const struct task *task)

@@ -54,6 +54,7 @@ struct session *session_new(struct iswitch *x, struct connection *c)
         session->nexus = x->last_nexus = 1;
     memcpy(session->initiator, c->parameters.initiator, sizeof session->initiator);
     memcpy(session->isid, c->isid, sizeof session->isid);
+    access_begin(x, session);
     session->window_used = session->spare_used = session->early_used = 0;
     session->payload_bytes = 0;
     session->reads = session->writes = session->read_bytes = session->written_bytes = 0;
@@ -190,6 +191,8 @@ static bool submit(struct iswitch *x, struct session *session, uint8_t group,
     struct command_message command = {.kind = (uint8_t)kind,
                                       .nexus = session->nexus,
                                       .volume = VOLUME_NONE,
+                                      .host = session->host,
+                                      .luns = session->told,
                                       .data_length = name.length,
                                       .wants_write = name.length > 0};
     uint64_t cookie =

@@ -187,12 +187,8 @@ static void find_group(struct iswitch *x, struct task *task)
     enum { REPORT_LUNS = 0xA0 };
     if (task->part)
         return; /* it knows already */
-    const struct directory *directory = &x->directory[x->directory_at];
-    int number = lun_number(task->lun);
-    const struct directory_entry *entry =
-        number < 0 ? NULL : directory_find(directory, (uint16_t)number);
-    bool owner = !entry || entry->group >= x->config.sender.groups ||
-                 (task->cdb[0] == REPORT_LUNS && entry->group != x->config.owner);
+    const struct directory_entry *entry = access_find(x, task->session, task->lun);
+    bool owner = !entry || (task->cdb[0] == REPORT_LUNS && entry->group != x->config.owner);
     task->group = owner ? x->config.owner : entry->group;
     task->volume = owner ? VOLUME_NONE : entry->volume;
 }
@@ -301,6 +297,8 @@ static void put_command(const struct task *task, struct command_message *command
         command->task_sequence = task->task_sequence;
         return;
     }
+    command->host = task->session->host;
+    command->luns = task->luns;
     command->attribute = task->flags & ISCSI_COMMAND_ATTRIBUTE;
     memcpy(command->cdb, task->cdb, sizeof command->cdb);
     command->data_length = task->expected_length;
@@ -312,6 +310,7 @@ static void put_command(const struct task *task, struct command_message *command
 static bool submit(struct iswitch *x, struct task *task)
 {
     struct command_message command;
+    task->luns = access_news(task->session);
     put_command(task, &command);
     struct slice data = task->buffer ? slice_of(task->buffer, 0, task->data_length) : slice_none();
     uint64_t cookie = session_cookie(task->session->index, task->index, task->generation);
@@ -363,6 +362,7 @@ void task_answered(struct iswitch *x, struct task *task, const struct response_m
                         response->withdrawn ? ISCSI_TASK_REJECTED : response->task_response);
         return;
     }
+    access_answered(task, response, payload);
     struct session *session = task->session;
     uint32_t itt = task->itt;
     bool ended = task->ended;

@@ -43,10 +43,6 @@ void test_host_begin(struct test_host *t, const struct iswitch_config *config)
     t->pool = buffer_pool_new(64 << 20);
     t->now_ns = MS(1000);
     t->disk = calloc(1, TEST_DISK_BYTES);
-    for (int i = 0; i <= TEST_STREAMS; i++) {
-        t->stream[i].received = calloc(1, TEST_RECEIVED_BYTES);
-        t->stream[i].pending = calloc(1, TEST_RECEIVED_BYTES);
-    }
     t->x = iswitch_new(config, t->pool, &t->trace);
     assert_non_null(t->x);
 }
@@ -68,8 +64,18 @@ void test_host_end(struct test_host *t)
 
 /* ---- the world ---- */
 
+/* Memory for those streams alone that a test uses. */
+static void give_room(struct test_stream *s)
+{
+    if (!s->received)
+        s->received = calloc(1, TEST_RECEIVED_BYTES);
+    if (!s->pending)
+        s->pending = calloc(1, TEST_RECEIVED_BYTES);
+}
+
 static void receive(struct test_stream *s, const uint8_t *bytes, uint32_t length)
 {
+    give_room(s);
     must(s->received_length + length <= TEST_RECEIVED_BYTES);
     if (length > 0)
         memcpy(s->received + s->received_length, bytes, length);
@@ -133,6 +139,8 @@ static void carry_out(struct test_host *t)
             slice_drop(&action->message.payload);
         else if (action->kind >= ACTION_STREAM_SEND && action->kind <= ACTION_STREAM_RESUME)
             carry_out_stream(t, action);
+        if (action->kind == ACTION_REPLY)
+            memcpy(t->said, action->notice.text, sizeof t->said);
         t->stopped = t->stopped || action->kind == ACTION_STOPPED;
     }
     t->actions->count = 0;
@@ -347,6 +355,7 @@ void test_host_bytes(struct test_host *t, uint32_t stream, const void *bytes, ui
     struct test_stream *s = &t->stream[stream];
     if (length == 0 || s->closed)
         return;
+    give_room(s);
     must(s->pending_length + length <= TEST_RECEIVED_BYTES);
     memcpy(s->pending + s->pending_length, bytes, length);
     s->pending_length += length;

@@ -17,7 +17,7 @@ enum {
     TEST_COMMANDS = 512,
     TEST_BLOCK = 512,
     TEST_DISK_BYTES = 4 << 20,
-    TEST_RECEIVED_BYTES = 16 << 20,
+    TEST_RECEIVED_BYTES = 8 << 20,
 };
 
 struct test_stream {
@@ -54,7 +54,8 @@ struct test_host {
     bool keep_withdrawals; /* the commands have an order: they are answered as they end */
     bool no_chance;        /* streams are opened without random bytes */
     bool stopped;
-    uint32_t commands; /* that came to a unit */
+    char said[NOTICE_BYTES]; /* the last reply to a person */
+    uint32_t commands;       /* that came to a unit */
     struct test_command command[TEST_COMMANDS];
     uint8_t *disk;
 };

@@ -34,7 +34,7 @@ static size_t host_length(const char *address)
     return colon ? (size_t)(colon - address) : strlen(address);
 }
 
-static bool is_wildcard(const char *address)
+bool text_portal_is_wildcard(const char *address)
 {
     size_t length = host_length(address);
     return (length == 7 && memcmp(address, "0.0.0.0", 7) == 0) ||
@@ -47,7 +47,7 @@ static void put_portal(struct connection *c, const char *address, uint8_t switch
     char text[2 * PORTAL_BYTES];
     struct cursor out = cursor_of(text, sizeof text - 1);
     size_t host = host_length(address);
-    if (is_wildcard(address))
+    if (text_portal_is_wildcard(address))
         cursor_put_bytes(&out, c->local, host_length(c->local));
     else
         cursor_put_bytes(&out, address, host);
@@ -64,15 +64,25 @@ static void put_portal(struct connection *c, const char *address, uint8_t switch
     keys_put(&c->out, "TargetAddress", text);
 }
 
+/* This switch's portals, or those of the others. False: none is configured. */
+static bool put_portals(struct iswitch *x, struct connection *c, bool own)
+{
+    bool any = false;
+    for (int i = 0; i < x->config.portals; i++)
+        if ((x->config.portal[i].switch_index == x->config.index) == own) {
+            put_portal(c, x->config.portal[i].address, x->config.portal[i].switch_index);
+            any = true;
+        }
+    return any;
+}
+
+/* This switch's portals first, unless it wants no hosts. */
 static void put_target(struct iswitch *x, struct connection *c)
 {
     keys_put(&c->out, "TargetName", x->config.target);
-    for (int i = 0; i < x->config.portals; i++)
-        if (x->config.portal[i].switch_index == x->config.index)
-            put_portal(c, x->config.portal[i].address, x->config.index);
-    for (int i = 0; i < x->config.portals; i++)
-        if (x->config.portal[i].switch_index != x->config.index)
-            put_portal(c, x->config.portal[i].address, x->config.portal[i].switch_index);
+    if (!x->drained && !put_portals(x, c, true))
+        put_portal(c, c->local, x->config.index);
+    put_portals(x, c, false);
 }
 
 static void send_targets(struct iswitch *x, struct connection *c, const char *value)
@@ -82,6 +92,8 @@ static void send_targets(struct iswitch *x, struct connection *c, const char *va
         keys_put(&c->out, "SendTargets", "Reject");
         return;
     }
+    if (access_forbids(x, c->parameters.initiator))
+        return;
     if (all || *value == 0 || strcmp(value, x->config.target) == 0)
         put_target(x, c);
 }

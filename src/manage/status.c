@@ -318,25 +318,32 @@ static void add_volumes(json_t *status, const json_t *group, const json_t *unit)
     }
 }
 
-/* The LUNs as the unit with the longest list has them: only the owner group's units have any. */
+static void set_lun(json_t *status, const json_t *lun)
+{
+    size_t v;
+    json_t *volume;
+    json_array_foreach(
+        json_object_get(status, "volumes"), v,
+        volume) if (strcmp(status_text_of(volume, "uuid"), status_text_of(lun, "uuid")) == 0)
+        json_object_set(volume, "lun", json_object_get(lun, "lun"));
+}
+
+/* Hosts, and everybody's LUNs, as the best unit of the group that has any: the owner's. */
 static void add_luns(json_t *status)
 {
     const json_t *best = NULL;
-    size_t i, l;
+    size_t i;
     json_t *unit, *lun;
-    json_array_foreach(json_object_get(status, "units"), i,
-                       unit) if (json_array_size(json_object_get(unit, "luns")) &&
-                                 unit == status_best_unit(status, status_text_of(unit, "group")))
-        best = unit;
-    json_array_foreach(json_object_get(best, "luns"), l, lun)
+    json_array_foreach(json_object_get(status, "units"), i, unit)
     {
-        size_t v;
-        json_t *volume;
-        json_array_foreach(
-            json_object_get(status, "volumes"), v,
-            volume) if (strcmp(status_text_of(volume, "uuid"), status_text_of(lun, "uuid")) == 0)
-            json_object_set(volume, "lun", json_object_get(lun, "lun"));
+        bool any = json_array_size(json_object_get(unit, "luns")) ||
+                   json_array_size(json_object_get(unit, "hosts"));
+        if (any && unit == status_best_unit(status, status_text_of(unit, "group")))
+            best = unit;
     }
+    json_t *hosts = json_object_get(best, "hosts");
+    json_object_set_new(status, "hosts", hosts ? json_deep_copy(hosts) : json_array());
+    json_array_foreach(json_object_get(best, "luns"), i, lun) set_lun(status, lun);
 }
 
 static void add_contents(json_t *status)

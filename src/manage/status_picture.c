@@ -190,7 +190,7 @@ static void write_switches(struct page *page, const json_t *status)
             !status_flag_of(session, "discovery");
         status_list_text(json_object_get(entry, "portals"), ", ", portals, sizeof portals);
         cell(&row, "%s", status_text_of(entry, "name"));
-        cell(&row, "online");
+        cell(&row, status_flag_of(entry, "drained") ? "drained" : "online");
         number_cell(&row, hosts);
         number_cell(&row, status_number_of(entry, "commands"));
         number_cell(&row, status_number_of(entry, "resent"));

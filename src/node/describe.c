@@ -85,11 +85,12 @@ json_t *describe_switch(const struct node *node, const struct part *part)
     json_t *portals = json_array();
     for (uint8_t i = 0; i < part->portals; i++)
         json_array_append_new(portals, json_string(part->portal[i]));
-    return json_pack("{s:s, s:o, s:s, s:o, s:I, s:I, s:I, s:o}", "name", part->trace.name,
-                     "portals", portals, "target", node->config->target, "sessions",
-                     describe_sessions(part->machine), "commands", (json_int_t)status.commands,
-                     "resent", (json_int_t)status.resent, "directory_version",
-                     (json_int_t)status.directory_version, "groups", describe_views(node, &status));
+    return json_pack("{s:s, s:b, s:o, s:s, s:o, s:I, s:I, s:I, s:o}", "name", part->trace.name,
+                     "drained", status.drained, "portals", portals, "target", node->config->target,
+                     "sessions", describe_sessions(part->machine), "commands",
+                     (json_int_t)status.commands, "resent", (json_int_t)status.resent,
+                     "directory_version", (json_int_t)status.directory_version, "groups",
+                     describe_views(node, &status));
 }
 
 /* ---- loop switches ---- */

@@ -80,10 +80,13 @@ static json_t *describe_volumes(const struct array *array)
     return list;
 }
 
-static json_t *describe_luns(const struct node *node, const struct directory *directory)
+/* What is mapped to a host, or to everybody. */
+static json_t *describe_luns(const struct node *node, const struct directory *directory,
+                             uint16_t host)
 {
     json_t *list = json_array();
-    for (uint32_t i = 0; directory && i < directory->count; i++) {
+    uint32_t first, count = directory_maps(directory, host, &first);
+    for (uint32_t i = first; i < first + count; i++) {
         const struct directory_entry *entry = &directory->at[i];
         if (entry->group >= node->config->groups)
             continue;
@@ -91,6 +94,22 @@ static json_t *describe_luns(const struct node *node, const struct directory *di
                                               "group", node->config->group[entry->group].name,
                                               "volume", (int)entry->volume, "name", entry->name,
                                               "uuid", describe_uuid(entry->uuid)));
+    }
+    return list;
+}
+
+static json_t *describe_hosts(const struct node *node, const struct directory *directory)
+{
+    json_t *list = json_array();
+    for (uint16_t h = 0; h < directory->hosts; h++) {
+        const struct directory_host *host = &directory->host[h];
+        json_t *initiators = json_array();
+        for (uint16_t i = 0; i < directory->initiators; i++)
+            if (directory->initiator[i].host == host->id)
+                json_array_append_new(initiators, json_string(directory->initiator[i].name));
+        json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:o}", "name", host->name,
+                                              "initiators", initiators, "chap_user", host->user,
+                                              "luns", describe_luns(node, directory, host->id)));
     }
     return list;
 }
@@ -138,10 +157,11 @@ json_t *describe_unit(const struct node *node, const struct part *part)
         (json_int_t)s.array.resync_left_bytes, "regions_set", (json_int_t)s.array.regions_set,
         "regions_in_doubt", (json_int_t)s.array.regions_in_doubt, "drive_commands",
         (json_int_t)s.array.drive_commands);
-    json_t *contents =
-        json_pack("{s:o, s:o, s:o, s:o}", "drives_reached", describe_reach(node, &s), "pools",
-                  describe_pools(node, array), "volumes", describe_volumes(array), "luns",
-                  describe_luns(node, unit_directory(part->machine)));
+    const struct directory *directory = unit_directory(part->machine);
+    json_t *contents = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o}", "drives_reached", describe_reach(node, &s), "pools",
+        describe_pools(node, array), "volumes", describe_volumes(array), "luns",
+        describe_luns(node, directory, HOST_ALL), "hosts", describe_hosts(node, directory));
     json_object_update(unit, counters);
     json_object_update(unit, contents);
     json_decref(counters);

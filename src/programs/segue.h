@@ -40,6 +40,11 @@ enum segue_flag {
     SEGUE_FLAG_LUN,
     SEGUE_FLAG_READ_ONLY,
     SEGUE_FLAG_NO_MAP,
+    SEGUE_FLAG_HOST,
+    SEGUE_FLAG_IQN,
+    SEGUE_FLAG_ADD_IQN,
+    SEGUE_FLAG_REMOVE_IQN,
+    SEGUE_FLAG_CHAP_USER,
     SEGUE_FLAGS,
 };
 
@@ -95,6 +100,13 @@ int segue_volume_list(const struct segue_call *call);
 int segue_volume_delete(const struct segue_call *call);
 int segue_volume_map(const struct segue_call *call);
 int segue_volume_unmap(const struct segue_call *call);
+int segue_host_list(const struct segue_call *call);
+int segue_host_create(const struct segue_call *call);
+int segue_host_set(const struct segue_call *call);
+int segue_host_delete(const struct segue_call *call);
+int segue_switch_list(const struct segue_call *call);
+int segue_switch_drain(const struct segue_call *call);
+int segue_switch_resume(const struct segue_call *call);
 int segue_group_list(const struct segue_call *call);
 int segue_group_move(const struct segue_call *call);
 int segue_group_claim(const struct segue_call *call);

@@ -31,6 +31,12 @@ static const struct {
     [SEGUE_FLAG_LUN] = {"lun", "NUMBER", "the LUN (default: the lowest that is free)"},
     [SEGUE_FLAG_READ_ONLY] = {"read-only", NULL, "hosts can only read it"},
     [SEGUE_FLAG_NO_MAP] = {"no-map", NULL, "give it no LUN yet"},
+    [SEGUE_FLAG_HOST] = {"host", "HOST", "the host (without: everybody, while there is no host)"},
+    [SEGUE_FLAG_IQN] = {"iqn", "LIST", "its initiators' names: iqn.one,iqn.two"},
+    [SEGUE_FLAG_ADD_IQN] = {"add-iqn", "LIST", "further initiators"},
+    [SEGUE_FLAG_REMOVE_IQN] = {"remove-iqn", "LIST", "initiators that are its no more"},
+    [SEGUE_FLAG_CHAP_USER] = {"chap-user", "USER",
+                              "it must log in as this one of chap.users; none"},
 };
 
 /* The flags that have a short form. */

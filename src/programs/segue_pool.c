@@ -235,7 +235,8 @@ static int claim_group(struct objects *o)
     int code = objects_confirm(o->call, doing, name);
     if (code != SEGUE_EXIT_DONE)
         return code;
-    switch (request_part(&o->config, module, unit, "accept-loss", 5000, text, sizeof text)) {
+    switch (request_part(&o->config, port_unit(module, group), "accept-loss", 5000, text,
+                         sizeof text)) {
     case REQUEST_GOOD:
         printf("%s\n", text);
         return SEGUE_EXIT_DONE;

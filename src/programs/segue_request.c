@@ -74,18 +74,18 @@ enum request_result request_send(const struct config *config, uint8_t group,
     return result;
 }
 
-enum request_result request_part(const struct config *config, int module, const char *part,
-                                 const char *words, int timeout_ms, char *text, size_t text_bytes)
+enum request_result request_part(const struct config *config, port_id port, const char *words,
+                                 int timeout_ms, char *text, size_t text_bytes)
 {
     static const char refused[] = "refused: ";
     enum request_result result = REQUEST_UNREACHABLE;
-    json_t *question = json_pack("{s:s, s:s, s:s}", "verb", "request", "part", part, "text", words);
+    json_t *question = json_pack("{s:s, s:s, s:s}", "verb", "request", "part",
+                                 config_port_name(config, port), "text", words);
     *text = 0;
-    for (int i = 0; i < config->processes; i++) {
+    int process = config_process_of_port(config, port);
+    if (process >= 0) {
         char socket[CONFIG_PATH];
-        if (!(config->process[i].modules & 1u << module))
-            continue;
-        config_socket_path(config, i, socket, sizeof socket);
+        config_socket_path(config, process, socket, sizeof socket);
         result = try_once(socket, question, timeout_ms, text, text_bytes);
     }
     json_decref(question);

@@ -23,9 +23,9 @@ enum request_result request_send(const struct config *config, uint8_t group,
                                  const struct manage_request *request, int timeout_ms, char *text,
                                  size_t text_bytes);
 
-/* Says words to a part in the process of that module: one try. REFUSED: `text` says why. */
-enum request_result request_part(const struct config *config, int module, const char *part,
-                                 const char *words, int timeout_ms, char *text, size_t text_bytes);
+/* Says words to a part: one try. REFUSED: `text` says why. */
+enum request_result request_part(const struct config *config, port_id port, const char *words,
+                                 int timeout_ms, char *text, size_t text_bytes);
 
 /* The merged state of all its processes, as `segue status -o json` prints it; the caller owns it.
  * `answered`: how many of them said something. */

@@ -51,19 +51,42 @@ int segue_volume_list(const struct segue_call *call)
     return objects_close(o, SEGUE_EXIT_DONE);
 }
 
+static bool has_hosts(const struct objects *o)
+{
+    return json_array_size(json_object_get(o->status, "hosts")) > 0;
+}
+
+/* What has LUNs: a host's list, or the volumes with those of everybody. */
+static const json_t *luns_of(struct objects *o, const json_t *host)
+{
+    return host ? json_object_get(host, "luns") : json_object_get(o->status, "volumes");
+}
+
+/* The LUN of the volume, for that host or everybody; -1: it has none. */
+static int64_t lun_of(struct objects *o, const json_t *host, const char *uuid)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(luns_of(o, host), i,
+                       entry) if (strcmp(status_text_of(entry, "uuid"), uuid) == 0 &&
+                                  json_is_integer(json_object_get(entry, "lun"))) return (int64_t)
+        status_number_of(entry, "lun");
+    return -1;
+}
+
 /* --lun, or the lowest LUN that is free. False: said. */
-static bool choose_lun(struct objects *o, uint16_t *lun)
+static bool choose_lun(struct objects *o, const json_t *host, uint16_t *lun)
 {
     uint64_t given;
     if (!objects_number(o->call, SEGUE_FLAG_LUN, LUN_MAX, LUN_MAX - 1, &given))
         return false;
     static bool taken[LUN_MAX];
     size_t i;
-    json_t *volume;
-    json_array_foreach(json_object_get(o->status, "volumes"), i,
-                       volume) if (json_is_integer(json_object_get(volume, "lun")) &&
-                                   status_number_of(volume, "lun") < LUN_MAX)
-        taken[status_number_of(volume, "lun")] = true;
+    json_t *entry;
+    json_array_foreach(luns_of(o, host), i,
+                       entry) if (json_is_integer(json_object_get(entry, "lun")) &&
+                                  status_number_of(entry, "lun") < LUN_MAX)
+        taken[status_number_of(entry, "lun")] = true;
     if (given == LUN_MAX)
         for (given = 0; given < LUN_MAX - 1 && taken[given];)
             given++;
@@ -75,18 +98,20 @@ static bool choose_lun(struct objects *o, uint16_t *lun)
     return false;
 }
 
-static int send_map(struct objects *o, const struct manage_request *volume, uint16_t index)
+static int send_map(struct objects *o, const struct manage_request *volume, uint16_t index,
+                    const json_t *host)
 {
     struct manage_request map = {.verb = MANAGE_MAP, .group = volume->group, .volume = index};
-    char doing[96];
-    if (!choose_lun(o, &map.lun))
+    char doing[128];
+    if (!choose_lun(o, host, &map.lun))
         return SEGUE_EXIT_REFUSED;
     memcpy(map.uuid, volume->uuid, sizeof map.uuid);
     memcpy(map.name, volume->name, sizeof map.name);
+    snprintf(map.host, sizeof map.host, "%s", host ? status_text_of(host, "name") : "");
     snprintf(doing, sizeof doing, "map volume %s to LUN %u", map.name, map.lun);
     int code = objects_send(o, (uint8_t)objects_owner(o), &map, doing);
     if (code == SEGUE_EXIT_DONE)
-        printf("volume %s is LUN %u\n", map.name, map.lun);
+        printf("volume %s is LUN %u%s%s\n", map.name, map.lun, host ? " of host " : "", map.host);
     return code;
 }
 
@@ -123,7 +148,11 @@ static int create_volume(struct objects *o)
     if (sscanf(o->text, "volume=%u", &index) != 1)
         return segue_fail(call, SEGUE_EXIT_FAILED, "NO_NUMBER", "segue volume map gives it a LUN",
                           "the array did not say the volume's number (\"%.60s\")", o->text);
-    return send_map(o, &request, (uint16_t)index);
+    if (has_hosts(o)) {
+        printf("segue volume map %s --host HOST shows it to a host\n", request.name);
+        return code;
+    }
+    return send_map(o, &request, (uint16_t)index, NULL);
 }
 
 int segue_volume_create(const struct segue_call *call)
@@ -147,17 +176,28 @@ static const json_t *name_volume(struct objects *o, struct manage_request *reque
     return volume;
 }
 
+/* --host: *host stays NULL where it was not given. False: said. */
+static bool take_host(struct objects *o, const json_t **host)
+{
+    const char *name = o->call->flag[SEGUE_FLAG_HOST];
+    *host = name ? objects_find(o, "host", name) : NULL;
+    return !name || *host;
+}
+
 static int map_volume(struct objects *o)
 {
     struct manage_request named = {0};
-    const json_t *volume = name_volume(o, &named);
-    if (!volume)
+    const json_t *host, *volume = name_volume(o, &named);
+    if (!volume || !take_host(o, &host))
         return SEGUE_EXIT_NO_OBJECT;
-    if (json_is_integer(json_object_get(volume, "lun")))
+    if (!host && has_hosts(o))
+        return segue_fail(o->call, SEGUE_EXIT_USAGE, "NO_HOST", "add --host HOST",
+                          "there are hosts, so a volume is mapped to one of them");
+    int64_t lun = lun_of(o, host, status_text_of(volume, "uuid"));
+    if (lun >= 0)
         return segue_fail(o->call, SEGUE_EXIT_REFUSED, "MAPPED", "segue volume unmap takes it away",
-                          "volume %s is LUN %" PRIu64 " already", named.name,
-                          status_number_of(volume, "lun"));
-    return send_map(o, &named, named.volume);
+                          "volume %s is LUN %" PRId64 " already", named.name, lun);
+    return send_map(o, &named, named.volume, host);
 }
 
 int segue_volume_map(const struct segue_call *call)
@@ -170,25 +210,30 @@ int segue_volume_map(const struct segue_call *call)
 static int unmap_volume(struct objects *o)
 {
     struct manage_request request = {0};
-    char doing[96];
-    const json_t *volume = name_volume(o, &request);
-    if (!volume)
+    char doing[160];
+    const json_t *host, *volume = name_volume(o, &request);
+    if (!volume || !take_host(o, &host))
         return SEGUE_EXIT_NO_OBJECT;
-    if (!json_is_integer(json_object_get(volume, "lun"))) {
-        printf("volume %s has no LUN\n", request.name);
+    char whose[NAME_BYTES + 16] = "";
+    if (host)
+        snprintf(whose, sizeof whose, " for host %s", status_text_of(host, "name"));
+    int64_t lun = lun_of(o, host, status_text_of(volume, "uuid"));
+    if (lun < 0) {
+        printf("volume %s has no LUN%s\n", request.name, whose);
         return SEGUE_EXIT_DONE;
     }
     request.verb = MANAGE_UNMAP;
-    request.lun = (uint16_t)status_number_of(volume, "lun");
-    snprintf(doing, sizeof doing, "takes LUN %u away from every host that uses volume %s",
-             request.lun, request.name);
+    request.lun = (uint16_t)lun;
+    snprintf(request.host, sizeof request.host, "%s", host ? status_text_of(host, "name") : "");
+    snprintf(doing, sizeof doing, "takes LUN %u away from %s that uses volume %s", request.lun,
+             host ? whose + 5 : "every host", request.name);
     int code = objects_confirm(o->call, doing, request.name);
     if (code != SEGUE_EXIT_DONE)
         return code;
     snprintf(doing, sizeof doing, "unmap volume %s", request.name);
     code = objects_send(o, (uint8_t)objects_owner(o), &request, doing);
     if (code == SEGUE_EXIT_DONE)
-        printf("volume %s has no LUN any more\n", request.name);
+        printf("volume %s has no LUN any more%s\n", request.name, whose);
     return code;
 }
 
@@ -211,6 +256,15 @@ static int delete_volume(struct objects *o)
                           "segue volume unmap takes it from the hosts first",
                           "cannot delete volume %s: hosts reach it as LUN %" PRIu64, request.name,
                           status_number_of(volume, "lun"));
+    size_t i;
+    json_t *host;
+    json_array_foreach(
+        json_object_get(o->status, "hosts"), i,
+        host) if (lun_of(o, host, status_text_of(volume, "uuid")) >=
+                  0) return segue_fail(o->call, SEGUE_EXIT_REFUSED, "MAPPED",
+                                       "segue volume unmap takes it from the host first",
+                                       "cannot delete volume %s: host %s has it", request.name,
+                                       status_text_of(host, "name"));
     quantity_size_text(status_number_of(volume, "size_bytes"), size, sizeof size);
     snprintf(doing, sizeof doing, "deletes volume %s (%s) of pool %.40s", request.name, size,
              status_text_of(volume, "pool"));

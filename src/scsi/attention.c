@@ -59,10 +59,10 @@ bool attention_next(const struct scsi_request *r, uint16_t *code, struct change 
         *code = attention_code((enum attention)a);
         return true;
     }
-    if (state->nexus[r->nexus].luns == r->server->directory->version)
+    if (state->nexus[r->nexus].luns >= r->command->luns)
         return false;
     *noticed = effect_own(r, CHANGE_LUNS);
-    noticed->value = r->server->directory->version;
+    noticed->value = r->command->luns;
     *code = LUNS_CHANGED;
     return true;
 }

@@ -311,10 +311,10 @@ static void reserve_6_ends(void **unused)
     }
 }
 
-/* As the unit's copy of the directory changes. */
+/* As a switch's copy of the directory changes. */
 static void map_lun(struct host *h)
 {
-    h->directory.version++;
+    h->luns++;
 }
 
 static void changed_luns_are_told_once(void **unused)

@@ -64,7 +64,7 @@ static void apply_nexus_add(struct scsi_server *server, const struct change *c, 
     nexus = scsi_nexus_add(state, c->sender, c->number, c->name, c->name_length);
     if (nexus < 0)
         return;
-    state->nexus[nexus].luns = server->directory->version;
+    state->nexus[nexus].luns = c->value;
     for (uint16_t v = 0; v < VOLUME_MAX; v++)
         if (server->present[v])
             attention_raise(state, nexus, v, (enum attention)c->detail);

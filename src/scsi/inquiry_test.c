@@ -134,6 +134,41 @@ static void capacity(void **unused)
     host_free(h);
 }
 
+/* Where there are hosts, each reads what is mapped to it. */
+static void luns_of_hosts(void **unused)
+{
+    (void)unused;
+    struct host *h = host_new();
+    static const struct {
+        uint16_t host, lun;
+    } maps[] = {{HOST_ALL, 4}, {1, 0}, {1, 7}, {2, 1}};
+    static const struct {
+        uint16_t host, first;
+        int count;
+    } rows[] = {{1, 0, 2}, {2, 1, 1}, {3, 0, 0}, {HOST_ALL, 4, 1}, {HOST_NOBODY, 0, 0}};
+    h->directory.hosts = 2;
+    for (uint32_t i = 0; i < 4; i++) {
+        h->directory.at[i].host = maps[i].host;
+        h->directory.at[i].lun = maps[i].lun;
+    }
+    h->directory.count = 4;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct command_message m = {
+            .kind = COMMAND_SCSI, .host = rows[i].host, .cdb = {0xA0, [8] = 4}};
+        host_run(h, &m, NULL, 0);
+        assert_good(h);
+        assert_int_equal(be32_at(h->answer), rows[i].count * 8);
+        if (rows[i].count > 0)
+            assert_int_equal(be64_at(h->answer + 8), lun_field(rows[i].first));
+    }
+    h->directory.hosts = 0; /* the last one is gone: everybody's, whoever the switch takes it for */
+    struct command_message m = {.kind = COMMAND_SCSI, .host = 2, .cdb = {0xA0, [8] = 4}};
+    host_run(h, &m, NULL, 0);
+    assert_int_equal(be32_at(h->answer), 8);
+    assert_int_equal(be64_at(h->answer + 8), lun_field(4));
+    host_free(h);
+}
+
 static void luns(void **unused)
 {
     (void)unused;
@@ -486,6 +521,7 @@ int main(void)
         cmocka_unit_test(identity_is_the_same_through_each_switch),
         cmocka_unit_test(capacity),
         cmocka_unit_test(luns),
+        cmocka_unit_test(luns_of_hosts),
         cmocka_unit_test(mode_sense),
         cmocka_unit_test(mode_select_protects),
         cmocka_unit_test(mode_select_refuses),

@@ -168,6 +168,7 @@ void scsi_nexus_plan_open(const struct scsi_request *r, struct scsi_plan *plan)
     else
         c.detail = (uint8_t)nexus_greeting(r, r->data, (uint8_t)length);
     c.volume = VOLUME_ALL;
+    c.value = r->command->luns;
     c.name = r->data;
     c.name_length = (uint8_t)length;
     effect_add(plan, c);

@@ -80,7 +80,7 @@ void report_plan_luns(const struct scsi_request *r, struct scsi_plan *plan)
 {
     const struct directory *d = r->server->directory;
     uint8_t select = r->command->cdb[2];
-    uint32_t count = d->count;
+    uint32_t first, count = directory_maps(d, d->hosts ? r->command->host : HOST_ALL, &first);
     switch (select) {
     case 0x00: /* all but well known ones */
     case 0x02: /* all */
@@ -97,11 +97,11 @@ void report_plan_luns(const struct scsi_request *r, struct scsi_plan *plan)
     cursor_put32(&c, count * 8);
     cursor_put32(&c, 0);
     for (uint32_t i = 0; i < count; i++)
-        cursor_put64(&c, lun_field(d->at[i].lun));
+        cursor_put64(&c, lun_field(d->at[first + i].lun));
     sense_data_end(plan, &c, be32_at(r->command->cdb + 6));
-    if (r->nexus >= 0 && r->server->state->nexus[r->nexus].luns != d->version) {
+    if (r->nexus >= 0 && r->server->state->nexus[r->nexus].luns < r->command->luns) {
         struct change known = effect_own(r, CHANGE_LUNS); /* it need not be told any more */
-        known.value = d->version;
+        known.value = r->command->luns;
         effect_add(plan, known);
         effect_resolve(plan);
     }

@@ -100,7 +100,7 @@ static void random_step(struct host *h, uint32_t *seed)
         host_cdb(h, 0x17, 0, 0, 0, 0, 0);
         return;
     case 8:
-        h->directory.version += random_next(seed) % 4 == 0;
+        h->luns += random_next(seed) % 4 == 0;
         return;
     case 9:
         random_done(h, seed);

@@ -32,7 +32,7 @@ struct scsi_nexus {
     uint8_t sender;
     uint16_t port; /* PORT_NONE: opened by its first command after a cold start */
     uint32_t number;
-    uint64_t luns; /* the directory's version that it knows of; of another it is told once */
+    uint64_t luns; /* the directory's version that it knows of; of a later one it is told once */
 };
 
 struct registration {

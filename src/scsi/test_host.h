@@ -28,6 +28,7 @@ struct host {
     uint8_t sender; /* of the next command */
     uint32_t nexus;
     uint16_t volume;
+    uint64_t luns; /* version of the LUN list, as its switch knows it */
 };
 
 enum { SAVE_BYTES = 1 << 20, BLOCKS = 100000 };
@@ -57,6 +58,7 @@ static inline void host_run(struct host *h, struct command_message *m, const voi
     m->id.sender = h->sender;
     m->nexus = h->nexus;
     m->volume = h->volume;
+    m->luns = h->luns;
     memset(h->answer, 0xEE, sizeof h->answer);
     /* Garbage, as the memory of an earlier plan would be. */
     memset(&h->plan, 0xA5, sizeof h->plan);

@@ -4,7 +4,14 @@
  * the drives. Every piece carries a version. */
 #include "unit/state.h"
 
-enum { STATE_VERSION = 1, EFFECT_SCSI = 1, EFFECT_ARRAY = 2, EFFECT_DIRECTORY = 3 };
+enum {
+    STATE_VERSION = 1,
+    EFFECT_SCSI = 1,
+    EFFECT_ARRAY = 2,
+    EFFECT_DIRECTORY = 3,
+    EFFECT_DIRECTORY_VERSION = 2,
+};
+_Static_assert(DIRECTORY_CHANGE_BYTES + 2 <= EFFECT_MAX, "a change of the directory is an effect");
 
 void effects_apply_bytes(struct unit *x, const uint8_t *effect, uint32_t length)
 {
@@ -57,7 +64,7 @@ uint32_t state_save(struct unit *x)
     must(length + 4 <= cursor_left(&c));
     cursor_put32(&c, length);
     put_part(&c, length);
-    must(cursor_left(&c) > 16 + (size_t)x->directory->count * DIRECTORY_ENTRY_BYTES);
+    must(cursor_left(&c) > 4 + (size_t)directory_bytes(x->directory));
     length = directory_encode(x->directory, c.at + 4, (uint32_t)cursor_left(&c) - 4);
     cursor_put32(&c, length);
     put_part(&c, length);
@@ -107,84 +114,54 @@ bool state_load(struct unit *x, const uint8_t *bytes, uint32_t length)
 
 /* ---- the LUN directory's own changes ---- */
 
-static bool plan_map(const struct unit *x, const struct manage_request *request,
-                     const char **sentence)
+static const uint8_t directory_verbs[] = {
+    [MANAGE_MAP] = DIRECTORY_MAP,
+    [MANAGE_UNMAP] = DIRECTORY_UNMAP,
+    [MANAGE_HOST_CREATE] = DIRECTORY_HOST_CREATE,
+    [MANAGE_HOST_DELETE] = DIRECTORY_HOST_DELETE,
+    [MANAGE_HOST_ADD] = DIRECTORY_HOST_ADD,
+    [MANAGE_HOST_REMOVE] = DIRECTORY_HOST_REMOVE,
+    [MANAGE_HOST_USER] = DIRECTORY_HOST_USER,
+};
+
+static uint8_t directory_verb(const struct manage_request *request)
 {
-    const struct directory_entry *there = directory_find(x->directory, request->lun);
-    if (there && (there->group != request->group || there->volume != request->volume ||
-                  memcmp(there->uuid, request->uuid, sizeof there->uuid) != 0)) {
-        *sentence = "that LUN is taken; choose another, or unmap it first";
-        return false;
-    }
-    if (!there && x->directory->count == LUN_MAX) {
-        *sentence = "no LUN is left; unmap a volume first";
-        return false;
-    }
-    if (request->lun >= 16384 || request->group >= GROUP_MAX || request->volume >= VOLUME_MAX) {
-        *sentence = "a LUN is 0 to 16383; choose such a number";
-        return false;
-    }
-    return true;
+    return request->verb < sizeof directory_verbs ? directory_verbs[request->verb] : 0;
+}
+
+bool effects_is_directory(const struct manage_request *request)
+{
+    return directory_verb(request) != 0;
 }
 
 bool effects_plan_directory(struct unit *x, const struct manage_request *request, uint8_t *effect,
                             uint32_t *length, const char **sentence)
 {
-    if (!x->config.owner) {
-        *sentence = "another group owns the LUN directory; ask that one";
+    struct directory_change change = {.verb = directory_verb(request),
+                                      .lun = request->lun,
+                                      .group = request->group,
+                                      .volume = request->volume};
+    memcpy(change.uuid, request->uuid, sizeof change.uuid);
+    memcpy(change.name, request->name, sizeof change.name);
+    memcpy(change.host, request->host, sizeof change.host);
+    memcpy(change.initiator, request->initiator, sizeof change.initiator);
+    memcpy(change.user, request->user, sizeof change.user);
+    *sentence = x->config.owner ? directory_refuses(x->directory, &change)
+                                : "another group owns the LUN directory; ask that one";
+    if (*sentence)
         return false;
-    }
-    if (request->verb == MANAGE_MAP && !plan_map(x, request, sentence))
-        return false;
-    if (request->verb == MANAGE_UNMAP && !directory_find(x->directory, request->lun)) {
-        *sentence = "nothing is mapped at that LUN; segue status lists the LUNs";
-        return false;
-    }
-    uint8_t bytes[128];
-    struct cursor c = cursor_of(bytes, sizeof bytes);
-    cursor_put8(&c, EFFECT_DIRECTORY);
-    cursor_put8(&c, STATE_VERSION);
-    cursor_put8(&c, request->verb);
-    cursor_put16(&c, request->lun);
-    cursor_put8(&c, request->group);
-    cursor_put16(&c, request->volume);
-    cursor_put_bytes(&c, request->uuid, sizeof request->uuid);
-    cursor_put_bytes(&c, request->name, sizeof request->name);
-    must(!c.failed);
-    *length = (uint32_t)(c.at - bytes);
-    memcpy(effect, bytes, *length);
+    effect[0] = EFFECT_DIRECTORY;
+    effect[1] = EFFECT_DIRECTORY_VERSION;
+    *length = 2 + directory_change_encode(&change, effect + 2, DIRECTORY_CHANGE_BYTES);
     return true;
 }
 
 bool effects_apply_directory(struct unit *x, const uint8_t *effect, uint32_t length)
 {
-    struct cursor c = cursor_read(effect, length);
-    struct directory *d = x->directory;
-    struct directory_entry entry = {0};
-    (void)cursor_get8(&c);
-    uint8_t version = cursor_get8(&c);
-    uint8_t verb = cursor_get8(&c);
-    entry.lun = cursor_get16(&c);
-    entry.group = cursor_get8(&c);
-    entry.volume = cursor_get16(&c);
-    cursor_get_bytes(&c, entry.uuid, sizeof entry.uuid);
-    cursor_get_bytes(&c, entry.name, sizeof entry.name);
-    if (c.failed || version != STATE_VERSION || (verb != MANAGE_MAP && verb != MANAGE_UNMAP))
+    struct directory_change change;
+    if (length < 2 || effect[1] != EFFECT_DIRECTORY_VERSION ||
+        !directory_change_decode(effect + 2, length - 2, &change))
         return false;
-    uint32_t at = 0;
-    while (at < d->count && d->at[at].lun < entry.lun)
-        at++;
-    bool there = at < d->count && d->at[at].lun == entry.lun;
-    if (verb == MANAGE_UNMAP) {
-        if (there)
-            memmove(&d->at[at], &d->at[at + 1], (d->count-- - at - 1) * sizeof entry);
-    } else {
-        if (!there) {
-            must(d->count < LUN_MAX);
-            memmove(&d->at[at + 1], &d->at[at], (d->count++ - at) * sizeof entry);
-        }
-        d->at[at] = entry;
-    }
-    d->version++;
+    directory_apply(x->directory, &change);
     return true;
 }

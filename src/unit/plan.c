@@ -330,7 +330,7 @@ void plan_manage(struct unit *x, struct queued *q)
         manage_refuse(x, q, malformed);
         return;
     }
-    if (request.verb == MANAGE_MAP || request.verb == MANAGE_UNMAP)
+    if (effects_is_directory(&request))
         effects_plan_directory(x, &request, effect, &length, &why);
     else if (request.verb == MANAGE_GROUP_MOVE)
         why = plan_move(x, &request);

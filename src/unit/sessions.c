@@ -151,12 +151,12 @@ void sessions_view(struct unit *x, int sender)
 static void send_directory(struct unit *x, int sender)
 {
     struct sender_state *s = &x->sender[sender];
-    uint32_t length = 12 + x->directory->count * DIRECTORY_ENTRY_BYTES;
+    uint32_t length = directory_bytes(x->directory);
     struct buffer *buffer = s->linked ? buffer_get(x->buffers, length) : NULL;
     if (!buffer)
         return; /* tried again at the next tick */
     s->directory_wanted = false;
-    directory_encode(x->directory, buffer->data, length);
+    length = directory_encode(x->directory, buffer->data, length);
     struct message *out = unit_send(x, MESSAGE_DIRECTORY, port_of_sender(sender));
     out->directory.version = x->directory->version;
     out->payload = slice_of(buffer, 0, length);

@@ -433,6 +433,7 @@ void effects_apply_bytes(struct unit *x, const uint8_t *effect, uint32_t length)
 uint32_t state_save(struct unit *x); /* into x->scratch; its length */
 bool state_load(struct unit *x, const uint8_t *bytes, uint32_t length);
 void state_sync_volumes(struct unit *x);
+bool effects_is_directory(const struct manage_request *request);
 bool effects_plan_directory(struct unit *x, const struct manage_request *request, uint8_t *effect,
                             uint32_t *length, const char **sentence);
 bool effects_apply_directory(struct unit *x, const uint8_t *effect, uint32_t length);

@@ -16,7 +16,7 @@
 #include "command/message.h"
 
 enum {
-    FRAME_VERSION = 1,
+    FRAME_VERSION = 2,
     FRAME_HEAD_MAX = 512,
     FRAME_PREFIX_BYTES = 12,
 };

@@ -34,6 +34,8 @@ const char *iscsi_login_status_name(enum iscsi_login_status status)
     switch (status) {
     case ISCSI_LOGIN_SUCCESS:
         return "success";
+    case ISCSI_LOGIN_MOVED:
+        return "target moved temporarily";
     case ISCSI_LOGIN_INITIATOR_ERROR:
         return "initiator error";
     case ISCSI_LOGIN_AUTHENTICATION:

@@ -345,6 +345,7 @@ WIRE_AT(iscsi_login_request, cmd_sn, 24);
 /* RFC 7143 11.13.5: class << 8 | detail */
 enum iscsi_login_status {
     ISCSI_LOGIN_SUCCESS = 0x0000,
+    ISCSI_LOGIN_MOVED = 0x0101, /* temporarily, to the TargetAddress in the response */
     ISCSI_LOGIN_INITIATOR_ERROR = 0x0200,
     ISCSI_LOGIN_AUTHENTICATION = 0x0201,
     ISCSI_LOGIN_FORBIDDEN = 0x0202,

@@ -67,12 +67,13 @@ struct field {
     }
 
 /* What a COMMAND carries besides its FCP_CMND. */
-#define COMMAND_STAMP                                                               \
-    ID(command.id), BELOW(command.kind, COMMAND_MANAGE + 1),                        \
-        BELOW(command.task, TASK_TARGET_COLD_RESET + 1), NUMBER(command.nexus),     \
-        BELOW_OR_NONE(command.volume, VOLUME_MAX), NUMBER(command.task_sequence),   \
-        NUMBER(command.first_epoch), NUMBER(command.epoch), NUMBER(command.age_ns), \
-        NUMBER(command.start_age_ns), NUMBER(command.sent_ns), NUMBER(command.confirmed)
+#define COMMAND_STAMP                                                                          \
+    ID(command.id), BELOW(command.kind, COMMAND_MANAGE + 1),                                   \
+        BELOW(command.task, TASK_TARGET_COLD_RESET + 1), NUMBER(command.nexus),                \
+        BELOW_OR_NONE(command.volume, VOLUME_MAX), NUMBER(command.host), NUMBER(command.luns), \
+        NUMBER(command.task_sequence), NUMBER(command.first_epoch), NUMBER(command.epoch),     \
+        NUMBER(command.age_ns), NUMBER(command.start_age_ns), NUMBER(command.sent_ns),         \
+        NUMBER(command.confirmed)
 
 static const struct field command_stamp[] = {COMMAND_STAMP, END};
 
