@@ -126,8 +126,8 @@ static void page_limits(const struct scsi_request *r, struct cursor *c)
     cursor_put32(c, 0); /* maximum prefetch length: not said */
     cursor_put32(c, medium_unmap_max(info));
     cursor_put32(c, MEDIUM_UNMAP_RANGES_MAX);
-    cursor_put32(c, physical);    /* optimal unmap granularity */
-    cursor_put32(c, 0x80000000u); /* alignment 0, valid */
+    cursor_put32(c, info->granule_blocks); /* optimal unmap granularity */
+    cursor_put32(c, 0x80000000u);          /* alignment 0, valid */
     cursor_put64(c, medium_same_max(info));
     put_zeroes(c, 60 - 40); /* no atomic writes */
 }

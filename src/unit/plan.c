@@ -15,6 +15,7 @@ static void keep_plan(struct queued *q, const struct scsi_plan *plan)
     q->ranges = plan->ranges;
     q->fua = plan->fua;
     q->compare = plan->compare;
+    q->unmap = plan->unmap;
     q->transferred = 0;
 }
 
@@ -136,7 +137,7 @@ static void fill(struct unit *x, struct queued *q)
     struct slice pattern = slice_none();
     if (q->pattern_length)
         pattern = slice_of(q->data.buffer, q->data.offset + q->pattern_offset, q->pattern_length);
-    run_io(x, q, ARRAY_FILL, pattern);
+    run_io(x, q, q->unmap ? ARRAY_UNMAP : ARRAY_FILL, pattern);
 }
 
 static void fill_next(struct unit *x, struct queued *q)
@@ -145,6 +146,7 @@ static void fill_next(struct unit *x, struct queued *q)
     while (q->range < q->ranges && q->blocks == 0)
         scsi_unmap_range(slice_bytes(q->data), q->range++, &q->lba, &q->blocks);
     q->pattern_length = 0;
+    q->unmap = true;
     if (q->blocks)
         q->range--; /* again from here, should it have to wait */
     fill(x, q);
@@ -209,10 +211,44 @@ void plan_command(struct unit *x, struct queued *q)
         else if (!waits_for_mirror(x, q))
             run_io(x, q, ARRAY_READ, slice_none());
         break;
+    case SCSI_LBA_STATUS:
+        q->allocation = q->blocks;
+        q->blocks = 0;
+        run_io(x, q, ARRAY_READ, slice_none()); /* of nothing: the map is known when it ends */
+        break;
     case SCSI_FLUSH:
         plan_flush(x, q);
         break;
     }
+}
+
+/* The granules of what is done and not on the drives count as mapped: they will be. */
+static void lba_status(struct unit *x, struct queued *q)
+{
+    const struct volume_info *info = scsi_volume(x->scsi, q->message.volume);
+    struct scsi_plan *plan = &x->plan;
+    memset(plan, 0, offsetof(struct scsi_plan, effect));
+    plan->data = x->plan_data;
+    scsi_lba_status_begin(plan);
+    uint64_t lba = q->lba, granule = info && info->granule_blocks ? info->granule_blocks : 1;
+    bool room = true;
+    while (room && info && lba < info->blocks) {
+        bool mapped;
+        uint64_t blocks = array_mapped(x->array, q->message.volume, lba, &mapped);
+        struct extent dirty, extent = {OVERLAP_READ, lba / granule * granule, 0};
+        extent.blocks = lba + blocks - extent.lba;
+        if (!mapped && mirror_first(x, q->message.volume, &extent, &dirty)) {
+            uint64_t first = dirty.lba / granule * granule;
+            uint64_t end = ((dirty.lba + dirty.blocks - 1) / granule + 1) * granule;
+            mapped = first <= lba;
+            if ((mapped ? end : first) - lba < blocks)
+                blocks = (mapped ? end : first) - lba;
+        }
+        room = scsi_lba_status_add(plan, lba, blocks, mapped);
+        lba += blocks;
+    }
+    scsi_lba_status_end(plan, q->allocation);
+    answer(x, q, plan);
 }
 
 /* COMPARE AND WRITE: the outcome is resolved before anything is written; VERIFY: it is the answer.
@@ -266,7 +302,9 @@ void plan_drives_done(struct unit *x, struct queued *q)
                slice_none()); /* it went lone meanwhile: flushed, then answered */
         return;
     }
-    if (q->what == SCSI_READ) {
+    if (q->what == SCSI_LBA_STATUS) {
+        lba_status(x, q);
+    } else if (q->what == SCSI_READ) {
         q->reply = q->io.data;
         q->transferred = q->reply.length;
         finish_good(x, q);
