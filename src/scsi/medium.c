@@ -346,7 +346,7 @@ void medium_plan_lba_status(const struct scsi_request *r, struct scsi_plan *plan
     sense_good(plan);
     plan->what = SCSI_LBA_STATUS;
     plan->lba = r->lba;
-    plan->blocks = be32_at(r->command->cdb + 10);
+    plan->allocation = be32_at(r->command->cdb + 10);
 }
 
 void scsi_lba_status_begin(struct scsi_plan *plan)

@@ -63,10 +63,11 @@ enum scsi_do {
                   range */
     SCSI_FILL_LIST,     /* UNMAP: scsi_unmap_range(command, i) for i below `ranges` */
     SCSI_LBA_STATUS,    /* GET LBA STATUS from lba on: scsi_lba_status_add() for each run of blocks
-                           that    are all mapped, or all not; `blocks` is the allocation length */
+                           that    are all mapped, or all not */
     SCSI_COMPARE_WRITE, /* COMPARE AND WRITE: read lba, blocks; scsi_compare(); RESOLVED; write */
     SCSI_OR_WRITE, /* ORWRITE: read lba, blocks; scsi_or() of it and the data out; write that */
     SCSI_VERIFY,   /* read lba, blocks and scsi_compare() with the data out if `compare`; GOOD */
+    SCSI_COPY,  /* EXTENDED COPY: scsi_copy_segment(i) for i below `ranges`, one after the other */
     SCSI_FLUSH, /* SYNCHRONIZE CACHE: what was acknowledged before it is on the drives, flushed */
 };
 
@@ -86,6 +87,7 @@ struct scsi_plan {
     bool fua;     /* write: on the drives, flushed, before GOOD */
     bool compare; /* verify: BYTCHK */
     bool unmap;
+    uint32_t allocation; /* GET LBA STATUS */
     uint32_t pattern_offset, pattern_length;
     uint32_t ranges;
     uint8_t status;
@@ -128,6 +130,23 @@ void scsi_lba_status_end(struct scsi_plan *plan, uint32_t allocation);
 void scsi_or(const uint8_t *data, uint8_t *found, uint32_t length);
 /* The i-th range of an UNMAP parameter list that scsi_plan has accepted; blocks may be 0. */
 void scsi_unmap_range(const uint8_t *data, uint32_t i, uint64_t *lba, uint32_t *blocks);
+
+/* EXTENDED COPY: segment i of a parameter list that scsi_plan has accepted; false: one of its
+ * volumes is no more, or has not these blocks. */
+struct scsi_copy {
+    uint16_t from, to; /* volumes */
+    uint64_t from_lba, to_lba;
+    uint32_t bytes; /* whole blocks of both */
+};
+bool scsi_copy_segment(const struct scsi_server *server, const uint8_t *data, uint32_t length,
+                       uint32_t i, struct scsi_copy *out);
+/* Does the command copy from or to another volume than it was sent to? Then its extent does not say
+ * all. */
+bool scsi_copy_crosses(const struct scsi_server *server, const struct command_message *command,
+                       const uint8_t *data, uint32_t length);
+/* The command is done: what RECEIVE COPY RESULTS tells. Said by primary and secondaries. */
+void scsi_copied(struct scsi_server *server, const struct command_message *command,
+                 const uint8_t *data, uint32_t length, uint8_t status);
 
 /* CHECK CONDITION with fixed-format sense (SPC-4 4.5.3) of 18 bytes into sense[]. Returns 18. */
 uint8_t scsi_sense(uint8_t *sense, uint8_t key, uint8_t asc, uint8_t ascq);

@@ -431,7 +431,8 @@ static void large_blocks(void **unused)
     host_cdb(h, 0x9E, 0x12, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 24, 0, 0);
     assert_int_equal(h->plan.what, SCSI_LBA_STATUS);
     assert_int_equal(h->plan.lba, 9);
-    assert_int_equal(h->plan.blocks, 24);
+    assert_int_equal(h->plan.blocks, 0);
+    assert_int_equal(h->plan.allocation, 24);
     host_free(h);
 }
 

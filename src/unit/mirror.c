@@ -327,6 +327,8 @@ void mirror_destaged(struct unit *x, struct queued *q)
     x->progress++;
     table_maybe_free(x, q);
     run_kick(x, volume);
+    if (x->barriers > 0)
+        run_retry(x); /* one of another volume may wait for this */
 }
 
 bool mirror_flushed(struct unit *x, uint16_t volume, uint64_t number)

@@ -16,6 +16,7 @@ static void keep_plan(struct queued *q, const struct scsi_plan *plan)
     q->fua = plan->fua;
     q->compare = plan->compare;
     q->unmap = plan->unmap;
+    q->allocation = plan->allocation;
     q->transferred = 0;
 }
 
@@ -28,7 +29,7 @@ static void medium_error(struct queued *q, bool write)
 
 static bool mirrored_mode(const struct unit *x, const struct queued *q)
 {
-    const struct pool_info *pool = array_volume_pool(x->array, q->message.volume);
+    const struct pool_info *pool = array_volume_pool(x->array, q->io_volume);
     bool mirrored =
         pool && (pool->cache == CACHE_MIRRORED || mutant(MUTANT_WRITE_THROUGH_MIRRORED));
     return mirrored && (!unit_lone(x) || mutant(MUTANT_LONE_MIRRORED));
@@ -168,6 +169,73 @@ static void plan_flush(struct unit *x, struct queued *q)
     run_io(x, q, ARRAY_FLUSH, slice_none());
 }
 
+/* ---- EXTENDED COPY ---- */
+
+static void copy_failed(struct unit *x, struct queued *q, uint8_t ascq)
+{
+    q->status = 0x02;
+    q->sense_length = scsi_sense(q->sense, 0x0A, 0x0D, ascq);
+    run_finish(x, q);
+}
+
+/* Dirty data of any volume in the way: it is brought to the drives first. */
+static bool copy_waits(struct unit *x, struct queued *q, uint16_t volume, uint64_t lba)
+{
+    struct extent extent = {OVERLAP_WRITE, lba, q->blocks};
+    if (!mirror_overlaps(x, volume, &extent))
+        return false;
+    run_block(x, q);
+    return true;
+}
+
+/* The next piece: read, then written. */
+static void copy_next(struct unit *x, struct queued *q)
+{
+    struct scsi_copy copy = {0};
+    for (; q->range < q->ranges; q->range++, q->copied = 0) {
+        if (!scsi_copy_segment(x->scsi, slice_bytes(q->data), q->data.length, q->range, &copy)) {
+            copy_failed(x, q, 0x02);
+            return;
+        }
+        if (q->copied < copy.bytes)
+            break;
+    }
+    if (q->range == q->ranges) {
+        finish_good(x, q);
+        return;
+    }
+    uint32_t from_bytes = scsi_volume(x->scsi, copy.from)->block_bytes;
+    uint32_t to_bytes = scsi_volume(x->scsi, copy.to)->block_bytes, left = copy.bytes - q->copied;
+    q->piece = left < COMMAND_DATA_MAX ? left : COMMAND_DATA_MAX;
+    q->lba = copy.to_lba + q->copied / to_bytes;
+    q->blocks = q->piece / to_bytes;
+    if (copy_waits(x, q, copy.to, q->lba))
+        return;
+    if (q->work.buffer) {
+        q->io_volume = copy.to;
+        q->fua = must_flush(x, q);
+        run_io(x, q, ARRAY_WRITE, q->work);
+        return;
+    }
+    q->lba = copy.from_lba + q->copied / from_bytes;
+    q->blocks = q->piece / from_bytes;
+    q->io_volume = copy.from;
+    if (!copy_waits(x, q, copy.from, q->lba))
+        run_io(x, q, ARRAY_READ, slice_none());
+}
+
+static void copied(struct unit *x, struct queued *q)
+{
+    if (q->io.op == ARRAY_READ) {
+        q->work = q->io.data;
+    } else {
+        slice_drop(&q->work);
+        q->copied += q->piece;
+    }
+    x->progress++;
+    copy_next(x, q);
+}
+
 void plan_command(struct unit *x, struct queued *q)
 {
     struct scsi_plan *plan = &x->plan;
@@ -177,6 +245,10 @@ void plan_command(struct unit *x, struct queued *q)
     }
     if (q->planned && q->what == SCSI_FILL_LIST && q->range > 0) {
         fill_next(x, q);
+        return;
+    }
+    if (q->planned && q->what == SCSI_COPY) {
+        copy_next(x, q);
         return;
     }
     memset(plan, 0, offsetof(struct scsi_plan, effect));
@@ -211,9 +283,11 @@ void plan_command(struct unit *x, struct queued *q)
         else if (!waits_for_mirror(x, q))
             run_io(x, q, ARRAY_READ, slice_none());
         break;
+    case SCSI_COPY:
+        q->range = q->copied = 0;
+        copy_next(x, q);
+        break;
     case SCSI_LBA_STATUS:
-        q->allocation = q->blocks;
-        q->blocks = 0;
         run_io(x, q, ARRAY_READ, slice_none()); /* of nothing: the map is known when it ends */
         break;
     case SCSI_FLUSH:
@@ -291,6 +365,10 @@ void plan_drives_done(struct unit *x, struct queued *q)
         run_kick(x, q->message.volume);
         return;
     }
+    if (q->io.failed && q->what == SCSI_COPY) {
+        copy_failed(x, q, 0x01);
+        return;
+    }
     if (q->io.failed) {
         medium_error(q, write);
         run_finish(x, q);
@@ -302,7 +380,9 @@ void plan_drives_done(struct unit *x, struct queued *q)
                slice_none()); /* it went lone meanwhile: flushed, then answered */
         return;
     }
-    if (q->what == SCSI_LBA_STATUS) {
+    if (q->what == SCSI_COPY) {
+        copied(x, q);
+    } else if (q->what == SCSI_LBA_STATUS) {
         lba_status(x, q);
     } else if (q->what == SCSI_READ) {
         q->reply = q->io.data;

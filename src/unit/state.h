@@ -81,10 +81,12 @@ struct queued {
     bool planned, fua, compare, unmap;
     bool mirrored; /* a write that is answered from the mirror */
     struct array_io io;
-    struct slice work;     /* what is written is not what the host sent: ORWRITE */
-    bool compared;         /* COMPARE AND WRITE: read and found equal */
-    uint32_t range;        /* FILL_LIST: the next one */
-    uint64_t flush_number; /* FLUSH: dirty writes up to this one go first */
+    struct slice work;      /* what is written is not what the host sent: ORWRITE, EXTENDED COPY */
+    uint16_t io_volume;     /* of `io` */
+    uint32_t copied, piece; /* EXTENDED COPY: bytes of this segment; of the piece under way */
+    bool compared;          /* COMPARE AND WRITE: read and found equal */
+    uint32_t range;         /* FILL_LIST: the next one */
+    uint64_t flush_number;  /* FLUSH: dirty writes up to this one go first */
     bool group_barrier;
 
     /* mirror: done, not on the drives */
