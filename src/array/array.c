@@ -6,6 +6,7 @@
  *   level.c raid_mirror.c              where data lies, what one piece of I/O asks of drives
  *   hostio.c part.c                    the caller's I/O, cut into pieces
  *   leg.c drives.c probe.c             drive commands, drives, what they turn out to be
+ *   provision.c                        which granules hold data
  *   intent.c resync.c sync.c           write-intent map, resynchronisation, a drive's way back
  *   blob.c carry.c                     state on the drives; carrying out effects
  *
@@ -25,6 +26,7 @@
 #include "array/part.h"
 #include "array/pools.h"
 #include "array/probe.h"
+#include "array/provision.h"
 #include "array/resync.h"
 #include "array/sync.h"
 #include "base/must.h"
@@ -41,7 +43,8 @@ struct array *array_new(uint8_t group, port_id self, struct buffer_pool *buffers
         return NULL;
     array->store.next = malloc(ARRAY_STATE_MAX);
     array->load.bytes = malloc(ARRAY_STATE_MAX);
-    if (!array->store.next || !array->load.bytes) {
+    array->provision_maps = calloc(5 * POOL_MAX, sizeof *array->provision_maps);
+    if (!array->store.next || !array->load.bytes || !array->provision_maps) {
         array_free(array);
         return NULL;
     }
@@ -67,6 +70,14 @@ struct array *array_new(uint8_t group, port_id self, struct buffer_pool *buffers
         list_init(&drive->sent);
         list_init(&drive->lingering);
     }
+    for (int p = 0; p < POOL_MAX; p++) {
+        struct provision *provision = &array->pool[p].provision;
+        provision->mapped = &array->provision_maps[5 * p];
+        provision->stale = &array->provision_maps[5 * p + 1];
+        provision->set = &array->provision_maps[5 * p + 2];
+        provision->clear = &array->provision_maps[5 * p + 3];
+        provision->next = &array->provision_maps[5 * p + 4];
+    }
     return array;
 }
 
@@ -74,8 +85,9 @@ void array_free(struct array *array)
 {
     if (!array)
         return;
-    if (array->store.next && array->load.bytes && array->limits)
+    if (array->store.next && array->load.bytes && array->provision_maps && array->limits)
         array_halt(array);
+    free(array->provision_maps);
     free(array->store.next);
     free(array->load.bytes);
     free(array);
@@ -180,7 +192,7 @@ static void quiesce_pump(struct array *array)
     for (uint32_t p = 0; p < array->pools_end; p++) {
         const struct pool *pool = &array->pool[p];
         if (pool->used && pool->map_known && pool->born &&
-            (!pool->intent.quiet || pool->intent.legs > 0))
+            (!pool->intent.quiet || pool->intent.legs > 0 || pool->provision.legs > 0))
             return;
     }
     array->quiescing = false;
@@ -200,6 +212,7 @@ static void pool_pump(struct array *array, struct pool *pool)
     if (pool->relabel && array->phase == PHASE_RUNNING && pool->born)
         sync_labels(array, pool);
     intent_pump(array, pool);
+    provision_pump(array, pool);
     resync_pump(array, pool);
 }
 

@@ -116,11 +116,12 @@ void array_settled(struct array *array);
  * answers are ignored. */
 void array_halt(struct array *array);
 
-enum array_op { ARRAY_READ, ARRAY_WRITE, ARRAY_FILL, ARRAY_FLUSH };
+/* UNMAP: reads as zeroes from then on; what lies whole in the range holds no blocks any more. */
+enum array_op { ARRAY_READ, ARRAY_WRITE, ARRAY_FILL, ARRAY_UNMAP, ARRAY_FLUSH };
 
-/* One read, write, fill or flush of a volume. The caller owns the memory, sets the upper part, and
- * leaves it alone until it comes back by array_next_done(). Overlap with others is the caller's
- * business: two that overlap are never submitted together, unless both read. */
+/* One read, write, fill, unmapping or flush of a volume. The caller owns the memory, sets the upper
+ * part, and leaves it alone until it comes back by array_next_done(). Overlap with others is the
+ * caller's business: two that overlap are never submitted together, unless both read. */
 struct array_io {
     enum array_op op;
     uint16_t volume;
@@ -135,7 +136,9 @@ struct array_io {
     /* the engine's */
     struct list link;
     uint8_t phase;
-    bool internal;     /* zeroes a new volume: ends in the engine */
+    bool internal; /* empties a new volume, or `raw`: ends in the engine */
+    bool raw;      /* lba and blocks are bytes of that pool's data */
+    uint8_t pool;
     bool orphan;       /* its volume was deleted under it */
     uint16_t run, set; /* where the next piece begins: which extent; fill: which mirror set, ... */
     uint32_t pending;  /* pieces under way */
@@ -144,6 +147,10 @@ struct array_io {
 };
 
 void array_submit(struct array *array, struct array_io *io);
+/* How many blocks from there on, to the volume's end at most, are all mapped, or all not (they read
+ * as zeroes, but for what the caller still holds of them). The map must be known: after any io,
+ * a read of no blocks too. */
+uint64_t array_mapped(const struct array *array, uint16_t volume, uint64_t lba, bool *mapped);
 /* One that has ended, or NULL. */
 struct array_io *array_next_done(struct array *array);
 

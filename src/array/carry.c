@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* C1 a drive gets its superblock only after its whole data area is zero; a pool is born with them
- * C2 carrying out twice is harmless: a pool that is born is not made again once there are volumes
- *    in it or all its drives are ours; a drive that is in another pool by now is not wiped; nothing
- *    is done twice once array_carry_end() was called, and before that nothing later is begun
- * C3 no host I/O goes beyond a volume's hold_lba, where zeroes are still to be written: from
- *    array_carry_soon(), or array_carry_out(), to array_carry_end(). So whoever carries it out once
- *    more finds nothing there but what the caller still holds, and writes anew
+/* C1 a drive gets its superblock only after its provisioning map and its whole data area are zero;
+ * a pool is born with them C2 carrying out twice is harmless: a pool that is born is not made again
+ * once there are volumes in it or all its drives are ours; a drive that is in another pool by now
+ * is not wiped; nothing is done twice once array_carry_end() was called, and before that nothing
+ * later is begun C3 no host I/O goes beyond a volume's hold_lba, where granules are still to be
+ * unmapped: from array_carry_soon(), or array_carry_out(), to array_carry_end(). So whoever carries
+ * it out once more finds nothing there but what the caller still holds, and writes anew
  *
  *   pool create:   ASSIGN -> FILL -> LABEL -> FLUSH -> TOLD
  *   pool delete:   LABEL (wiped) -> FLUSH -> ASSIGN (to nobody) -> TOLD
- *   volume create, grow: IO (a fill) -> TOLD         others: TOLD
+ *   volume create, grow: IO (an unmapping) -> TOLD         others: TOLD
  */
 #include "array/carry.h"
 
@@ -17,6 +17,7 @@
 #include "array/effect.h"
 #include "array/leg.h"
 #include "array/probe.h"
+#include "array/provision.h"
 #include "base/must.h"
 
 #define ASSIGN_NS MS(20) /* a refused assignment is asked for again */
@@ -225,7 +226,7 @@ static void fill(struct array *array)
     carry->step = CARRY_FILL;
     carry->fill_end = LAYOUT_DATA + array->pool[carry->pool].data_bytes;
     for (uint8_t i = 0; i < carry->drive_count; i++) {
-        carry->fill_at[i] = LAYOUT_DATA;
+        carry->fill_at[i] = LAYOUT_PROVISION;
         if (takes_part(array, i))
             fill_next(array, i);
     }
@@ -279,6 +280,7 @@ static void label(struct array *array)
     if (!carry->deleting) {
         struct pool *pool = &array->pool[carry->pool];
         pool->generation = 1;
+        pool->provision.kept = true;
         for (uint8_t p = 0; p < pool->info.drive_count; p++)
             pool->incarnation[p] = 1;
     }
@@ -321,6 +323,7 @@ static void born(struct array *array)
     pool->doubtful = false;
     pool->intent.sequence = pool->intent.durable = 2;
     pool->intent.whole = true;
+    provision_born(array, pool);
     for (uint8_t p = 0; p < pool->info.drive_count; p++) {
         struct drive *drive = &array->drive[pool->info.drives[p]];
         if (drive->state == DRIVE_STATE_FAILED)
@@ -495,7 +498,8 @@ static void create_pool(struct array *array, const struct effect *effect)
     assign(array);
 }
 
-static void zero_volume(struct array *array, const struct effect *effect)
+/* What other volumes have left there must not be seen. */
+static void empty_volume(struct array *array, const struct effect *effect)
 {
     struct carry *carry = &array->carry;
     const struct volume *volume = &array->volume[effect->index];
@@ -508,7 +512,7 @@ static void zero_volume(struct array *array, const struct effect *effect)
         return; /* I/O of a deleted volume may still write to these extents */
     uint64_t from = effect->verb == MANAGE_VOLUME_GROW ? effect->blocks_before : 0;
     memset(&carry->io, 0, sizeof carry->io);
-    carry->io.op = ARRAY_FILL;
+    carry->io.op = ARRAY_UNMAP;
     carry->io.volume = effect->index;
     carry->io.fua = true; /* zeroes for good, also after a loss of power */
     carry->io.lba = from;
@@ -536,7 +540,7 @@ static void begin(struct array *array)
         if (carry->legs == 0)
             advance(array);
     } else if (effect.verb == MANAGE_VOLUME_CREATE || effect.verb == MANAGE_VOLUME_GROW) {
-        zero_volume(array, &effect);
+        empty_volume(array, &effect);
     } else {
         over(array);
     }

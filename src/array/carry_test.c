@@ -168,25 +168,6 @@ static void test_one_after_the_other(void **state)
     fake_free(w);
 }
 
-/* The zeroes of a new volume are there after a loss of power too. */
-static void test_zeroes_are_durable(void **state)
-{
-    (void)state;
-    struct fake_world *w = fake_new(5);
-    fake_pool(w, RAID_1, pair, 2, MIB);
-    assert_true(fake_write(w, 0, 65536, 1));
-    struct array_io flush = {.op = ARRAY_FLUSH};
-    assert_true(fake_io(w, &flush));
-    struct manage_request r = {.verb = MANAGE_VOLUME_DELETE, .name = "v1"};
-    assert_true(fake_manage(w, &r, text, sizeof text));
-    r = volume_of("v2", 22, MIB);
-    assert_true(fake_manage(w, &r, text, sizeof text));
-    for (int i = 0; i < 65536; i++)
-        assert_int_equal(
-            w->drive[0].durable[LAYOUT_DATA + i] | w->drive[4].durable[LAYOUT_DATA + i], 0);
-    fake_free(w);
-}
-
 static void begin(struct fake_world *w)
 {
     array_begin(w->array, w->epoch, false);
@@ -300,7 +281,6 @@ int main(void)
         cmocka_unit_test(test_created_deleted_created),
         cmocka_unit_test(test_growth_done_again),
         cmocka_unit_test(test_one_after_the_other),
-        cmocka_unit_test(test_zeroes_are_durable),
         cmocka_unit_test(test_volume_of_a_pool_being_made),
         cmocka_unit_test(test_pool_deleted_half_way),
         cmocka_unit_test(test_deletion_done_again),

@@ -179,6 +179,7 @@ static void test_hang_is_found_by_reads(void **state)
 {
     (void)state;
     struct fake_world *w = world(5);
+    assert_true(fake_write(w, 8, 4096, 7));
     fake_run(w, MS(8000)); /* no bit of the map wants to be cleared */
     w->drive[0].hangs = true;
     for (int i = 0; i < 20 && w->bad == 0; i++) {

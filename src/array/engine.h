@@ -28,23 +28,27 @@ enum {
     FILL_PARTS = 8,         /* fill commands of one I/O under way */
     POOL_NONE = 0xFF,
     DRIVE_WORDS = DRIVE_MAX / 64,
+    PROVISION_SLOT_WORDS = PROVISION_BLOCKS_MAX / 64,
+    ZEROINGS_MAX = 32,
 };
 
 /* ---- drive commands: leg.c ---- */
 
 enum leg_owner {
     LEG_FREE,
-    LEG_LINGER, /* nobody waits for it, but a try of it is not answered yet */
-    LEG_PART,   /* index: part */
-    LEG_REPAIR, /* index: part */
-    LEG_MAP,    /* index: pool */
-    LEG_CLEAR,  /* index: pool: flush before bits are cleared, or before the end */
-    LEG_COPY,   /* index: pool: resynchronisation */
-    LEG_SYNC,   /* index: drive: superblocks and flush of one that comes back */
-    LEG_PROBE,  /* index: drive */
-    LEG_BLOB,   /* index: drive: storing state */
-    LEG_LOAD,   /* index: drive: reading state */
-    LEG_CARRY,  /* index: drive */
+    LEG_LINGER,         /* nobody waits for it, but a try of it is not answered yet */
+    LEG_PART,           /* index: part */
+    LEG_REPAIR,         /* index: part */
+    LEG_MAP,            /* index: pool */
+    LEG_CLEAR,          /* index: pool: flush before bits are cleared, or before the end */
+    LEG_COPY,           /* index: pool: resynchronisation */
+    LEG_SYNC,           /* index: drive: superblocks and flush of one that comes back */
+    LEG_PROBE,          /* index: drive */
+    LEG_BLOB,           /* index: drive: storing state */
+    LEG_LOAD,           /* index: drive: reading state */
+    LEG_CARRY,          /* index: drive */
+    LEG_PROVISION,      /* index: pool: a block of the provisioning map */
+    LEG_PROVISION_READ, /* index: pool: some of its blocks */
 };
 
 enum leg_state { LEG_STATE_WAITING, LEG_STATE_SENT, LEG_STATE_ENDED };
@@ -143,6 +147,8 @@ struct drive {
     struct list waiting, sent, lingering; /* legs */
     uint32_t waiting_count, sent_count, lingering_count;
     struct bits *lacks; /* STALE: regions that it has not got; kept apart: walks are over drives */
+    uint64_t provision_slot[PROVISION_SLOT_WORDS]; /* bit b: slot for the next block b of the map */
+    uint64_t provision_lacks[PROVISION_SLOT_WORDS]; /* blocks that it may not hold as we do */
 };
 
 struct loop {
@@ -206,6 +212,42 @@ struct copy {
     struct slice data;
 };
 
+/* ---- which granules hold data: provision.c ---- */
+
+struct provision_map {
+    uint64_t word[PROVISION_BLOCKS_MAX * PROVISION_WORDS];
+};
+
+struct provision {
+    uint64_t granule_bytes;
+    uint32_t granules, blocks;
+    bool kept;  /* else the pool was made without a map: everything is mapped, always */
+    bool known; /* `mapped` and `stale` are complete */
+    bool whole; /* every GOOD drive holds them */
+    struct provision_map *mapped, *stale;
+    struct provision_map *set, *clear; /* wanted */
+    struct provision_map *next;        /* `mapped` as the write under way says it */
+    uint64_t dirty[PROVISION_SLOT_WORDS], writing[PROVISION_SLOT_WORDS];
+    uint64_t sequence;
+    uint32_t legs; /* of the write, or of the reads, under way */
+    bool failed;
+    uint64_t retry_ns;
+    /* reading */
+    uint32_t piece;                        /* the next one */
+    bool reading;                          /* one is under way */
+    bool refused;                          /* a drive did not answer */
+    uint64_t found[PROVISION_SLOT_WORDS];  /* blocks that some drive has given */
+    uint64_t read[DRIVE_WORDS];            /* positions that have given this piece */
+    uint64_t newest[PROVISION_BLOCKS_MAX]; /* sequence of what was found */
+};
+
+/* A stale run of granules is being filled with zeroes, durably, before it is mapped. */
+struct zeroing {
+    bool used;
+    uint32_t first, count;
+    struct array_io io;
+};
+
 struct pool {
     bool used;
     struct pool_info info;
@@ -225,6 +267,8 @@ struct pool {
     uint64_t generation; /* of its superblocks */
     uint32_t incarnation[DRIVE_MAX];
     struct intent intent;
+    struct provision provision;
+    uint32_t zeroings;
     struct bits doubt;
     bool doubtful; /* there may be something in it */
     struct copy copy;
@@ -385,6 +429,8 @@ struct array {
     struct store store;
     struct load load;
     struct carry carry;
+    struct zeroing zeroing[ZEROINGS_MAX];
+    struct provision_map *provision_maps; /* the memory of all pools */
 
     struct array_notice notice[NOTICE_MAX];
     uint32_t notice_first, notice_count;

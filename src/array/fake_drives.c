@@ -503,7 +503,9 @@ void fake_crash(struct fake_world *w, bool power)
             struct fake_drive *drive = &w->drive[i];
             if (!drive->dirty[b])
                 continue;
-            if (fake_random(w, 2))
+            if (drive->tears)
+                memcpy(drive->now + b * 4096 + 2048, drive->durable + b * 4096 + 2048, 2048);
+            else if (fake_random(w, 2))
                 memcpy(drive->now + b * 4096, drive->durable + b * 4096, 4096);
             memcpy(drive->durable + b * 4096, drive->now + b * 4096, 4096);
             drive->dirty[b] = false;

@@ -20,7 +20,7 @@ struct fake_drive {
     bool offline;
     bool stuck;                /* what it has now stays there until it is not any more */
     uint32_t refuse;           /* so many commands are answered with REFUSED_EPOCH of the fence */
-    bool tears;                /* the next write that power loss meets is half done */
+    bool tears;                /* each write that power loss meets is half done */
     uint64_t bad_from, bad_to; /* reads that meet this range fail, until it is written */
     uint32_t busy;             /* so many commands are answered BUSY */
     uint32_t lose;             /* so many answers get lost */

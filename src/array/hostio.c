@@ -2,13 +2,17 @@
 /* H1 an io is in exactly one of splitting (not cut to its end), working (it is) and done
  * H2 io->pending counts its parts; an io is done when it is cut to its end and none is left
  * H3 a read's data is either the payload of its one part, or one buffer that all parts are copied
- * to
+ *    to; what is not mapped is zeroes in that buffer, and no part
+ * H4 an io is not cut before its pool's map is known, a write not before all its granules are
+ * mapped, the edges of an UNMAP not before the rest is not (provision.c)
  */
 #include "array/hostio.h"
 
+#include "array/drives.h"
 #include "array/leg.h"
 #include "array/level.h"
 #include "array/part.h"
+#include "array/provision.h"
 #include "base/must.h"
 
 enum io_phase { IO_SPLITTING, IO_WORKING, IO_DONE };
@@ -48,6 +52,10 @@ static void finish(struct array *array, struct array_io *io)
         array->orphans--;
     if (io->op == ARRAY_READ && (io->failed || io->no_space))
         slice_drop(&io->data);
+    if (io->raw) {
+        provision_zeroed(array, io);
+        return;
+    }
     if (io->internal) {
         array->carry.io_busy = false;
         array->again = true;
@@ -56,7 +64,7 @@ static void finish(struct array *array, struct array_io *io)
     uint64_t bytes = io->at;
     if (io->op == ARRAY_READ)
         array->read_bytes += bytes;
-    else
+    else if (io->op != ARRAY_UNMAP)
         array->written_bytes += bytes;
     list_append(&array->done, &io->link);
 }
@@ -94,7 +102,12 @@ void hostio_part_over(struct array *array, struct array_io *io, struct part *par
 
 static uint64_t io_bytes(const struct array *array, const struct array_io *io)
 {
-    return io->blocks * array->volume[io->volume].info.block_bytes;
+    return io->raw ? io->blocks : io->blocks * array->volume[io->volume].info.block_bytes;
+}
+
+static struct pool *io_pool(struct array *array, const struct array_io *io)
+{
+    return &array->pool[io->raw ? io->pool : array->volume[io->volume].pool];
 }
 
 /* Where the volume's byte is in the pool's data, and how far the extent goes on from there. */
@@ -116,16 +129,73 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* Where byte `at` of it is in the pool's data, and how much of it follows there in one piece. */
+static uint64_t io_place(const struct array *array, const struct array_io *io, uint64_t at,
+                         uint64_t *left)
+{
+    uint64_t rest = io_bytes(array, io) - at;
+    if (io->raw) {
+        *left = rest;
+        return io->lba + at;
+    }
+    const struct volume *volume = &array->volume[io->volume];
+    uint64_t offset = find_run(volume, io->lba * volume->info.block_bytes + at, left);
+    *left = least(*left, rest);
+    return offset;
+}
+
+/* The same for what it unmaps: beyond the volume's end, to the end of the granule, is nothing. */
+static uint64_t unmap_length(const struct array *array, const struct array_io *io, uint64_t at,
+                             uint64_t offset, uint64_t left)
+{
+    const struct volume_info *info = &array->volume[io->volume].info;
+    if (io->lba + io->blocks < info->blocks || at + left < io_bytes(array, io))
+        return left;
+    return provision_end(&array->pool[array->volume[io->volume].pool], offset + left - 1) - offset;
+}
+
+/* H4 */
+static bool provisioned(struct array *array, const struct array_io *io, bool ask)
+{
+    struct pool *pool = io_pool(array, io);
+    bool ready = provision_open(pool);
+    if (!ready || io->op == ARRAY_READ || io->raw)
+        return ready;
+    uint64_t left;
+    for (uint64_t at = 0; at < io_bytes(array, io); at += left) {
+        uint64_t offset = io_place(array, io, at, &left), length = left;
+        if (io->op == ARRAY_UNMAP)
+            length = unmap_length(array, io, at, offset, left);
+        ready &= provision_ready(array, pool, io->op, offset, length, ask);
+    }
+    return ready;
+}
+
+/* What the read meets that is not mapped is zeroes at once. */
+static bool skip_unmapped(const struct array *array, struct array_io *io)
+{
+    bool mapped;
+    uint64_t left, offset = io_place(array, io, io->at, &left);
+    uint64_t run =
+        provision_run(&array->pool[array->volume[io->volume].pool], offset, left, &mapped);
+    if (mapped)
+        return false;
+    memset(slice_bytes(io->data) + io->at, 0, run);
+    io->at += run;
+    return true;
+}
+
 /* The next piece of a read or write. */
 static void cut_piece(const struct array *array, struct array_io *io, struct part *part)
 {
-    const struct volume *volume = &array->volume[io->volume];
-    uint64_t left;
-    uint64_t start = io->lba * volume->info.block_bytes;
-    uint64_t offset = find_run(volume, start + io->at, &left);
+    const struct pool *pool = &array->pool[array->volume[io->volume].pool];
+    uint64_t left, offset = io_place(array, io, io->at, &left);
     struct place place;
-    level_locate(&array->pool[volume->pool], offset, &place);
-    uint64_t length = least(least(left, place.length), io_bytes(array, io) - io->at);
+    bool mapped;
+    level_locate(pool, offset, &place);
+    uint64_t length = least(left, place.length);
+    if (io->op == ARRAY_READ)
+        length = provision_run(pool, offset, length, &mapped);
     part->set = place.set;
     part->offset = place.offset;
     part->length = (uint32_t)length;
@@ -133,18 +203,24 @@ static void cut_piece(const struct array *array, struct array_io *io, struct par
     io->at += length;
 }
 
-/* The next piece of a fill: set by set of each extent, each one contiguous range. */
-static bool cut_fill(const struct array *array, struct array_io *io, struct part *part)
+/* The next piece of a fill, or of the edges of what is unmapped: set by set of each extent, each
+ * one contiguous range. */
+static bool cut_fill(struct array *array, struct array_io *io, struct part *part)
 {
-    const struct volume *volume = &array->volume[io->volume];
-    const struct pool *pool = &array->pool[volume->pool];
+    const struct pool *pool = io_pool(array, io);
     uint64_t left, first, end;
-    uint64_t start = io->lba * volume->info.block_bytes;
+    bool mapped = true;
     while (io->at < io_bytes(array, io)) {
-        uint64_t offset = find_run(volume, start + io->at, &left);
-        left = least(left, io_bytes(array, io) - io->at);
+        uint64_t offset = io_place(array, io, io->at, &left);
+        if (io->op == ARRAY_UNMAP) {
+            uint64_t run = provision_run(pool, offset, left, &mapped);
+            left = pool->provision.kept && mapped
+                       ? least(left, provision_end(pool, offset) - offset)
+                       : run;
+        }
         level_span(pool, offset, left, (uint8_t)io->set, &first, &end);
-        if (first + io->within < end) {
+        if (mapped && first + io->within < end) {
+            part->op = ARRAY_FILL;
             part->set = (uint8_t)io->set;
             part->offset = first + io->within;
             part->length = (uint32_t)least(end - part->offset, FILL_BYTES);
@@ -152,7 +228,7 @@ static bool cut_fill(const struct array *array, struct array_io *io, struct part
             return true;
         }
         io->within = 0;
-        if (++io->set == pool->sets) {
+        if (!mapped || ++io->set == pool->sets) {
             io->set = 0;
             io->at += left;
         }
@@ -165,12 +241,14 @@ static bool gather(struct array *array, struct array_io *io)
 {
     if (io->data.buffer)
         return true;
-    const struct volume *volume = &array->volume[io->volume];
+    const struct pool *pool = &array->pool[array->volume[io->volume].pool];
     uint64_t left, bytes = io_bytes(array, io);
-    uint64_t offset = find_run(volume, io->lba * volume->info.block_bytes, &left);
+    uint64_t offset = io_place(array, io, 0, &left);
     struct place place;
-    level_locate(&array->pool[volume->pool], offset, &place);
-    if (least(left, place.length) >= bytes)
+    bool mapped;
+    level_locate(pool, offset, &place);
+    if (least(left, place.length) >= bytes && provision_run(pool, offset, left, &mapped) >= bytes &&
+        mapped)
         return true;
     if (bytes > COMMAND_DATA_MAX)
         return false;
@@ -180,9 +258,20 @@ static bool gather(struct array *array, struct array_io *io)
     return buffer != NULL;
 }
 
+/* Is there anything that has to do with granules? */
+static bool in_range(const struct array *array, const struct array_io *io)
+{
+    if (io->op == ARRAY_FLUSH || io->blocks == 0)
+        return false;
+    const struct volume_info *info = &array->volume[io->volume].info;
+    return io->raw || (io->lba <= info->blocks && io->blocks <= info->blocks - io->lba);
+}
+
 /* False: it fails, or has nothing to do. */
 static bool check(struct array *array, struct array_io *io)
 {
+    if (io->raw)
+        return true;
     const struct volume_info *info = array_volume(array, io->volume);
     if (!info || io->orphan) {
         io->failed = true;
@@ -209,13 +298,16 @@ static bool check(struct array *array, struct array_io *io)
 /* Cuts one off. 1: go on; 0: cut to its end; -1: no part is free, or enough are under way. */
 static int cut(struct array *array, struct array_io *io)
 {
-    if (io->op == ARRAY_FILL && io->pending >= FILL_PARTS)
+    bool fills = io->op == ARRAY_FILL || io->op == ARRAY_UNMAP;
+    if (fills && io->pending >= FILL_PARTS)
         return -1;
-    struct part *part = part_new(array, io, array->volume[io->volume].pool);
+    if (io->op == ARRAY_READ && skip_unmapped(array, io))
+        return io->at == io_bytes(array, io) ? 0 : 1;
+    struct part *part = part_new(array, io, (uint8_t)(io_pool(array, io) - array->pool));
     if (!part)
         return -1;
     bool more = true;
-    if (io->op == ARRAY_FILL)
+    if (fills)
         more = cut_fill(array, io, part);
     else if (io->op != ARRAY_FLUSH)
         cut_piece(array, io, part);
@@ -224,9 +316,30 @@ static int cut(struct array *array, struct array_io *io)
         part_free(array, part);
         return 0;
     }
-    bool last = io->op == ARRAY_FLUSH || (io->op != ARRAY_FILL && io->at == io_bytes(array, io));
+    bool last = io->op == ARRAY_FLUSH || (!fills && io->at == io_bytes(array, io));
     part_go(array, part);
     return last ? 0 : 1;
+}
+
+/* No drive of the pool is there, and was not for long. */
+static bool hopeless(struct array *array, const struct array_io *io)
+{
+    uint64_t limit = io->begun_ns + array->limits->drive_total_ns, present[DRIVE_WORDS];
+    if (array->now_ns < limit) {
+        array_alarm(array, limit);
+        return false;
+    }
+    array_alarm(array, array->now_ns + array->limits->drive_ns);
+    drives_present(array, io_pool(array, io), -1, present);
+    for (uint32_t w = 0; w < DRIVE_WORDS; w++)
+        if (present[w])
+            return false;
+    return true;
+}
+
+static bool gone(const struct array *array, const struct array_io *io)
+{
+    return io->orphan || (io->raw ? !array->pool[io->pool].used : !array_volume(array, io->volume));
 }
 
 static void split(struct array *array, struct array_io *io)
@@ -238,8 +351,13 @@ static void split(struct array *array, struct array_io *io)
         io->lba + io->blocks > volume->hold_lba)
         return;
     bool fresh = io->at == 0 && io->set == 0 && io->within == 0;
-    if ((fresh && !check(array, io)) || io->orphan || !array_volume(array, io->volume)) {
-        io->failed |= io->orphan;
+    if (fresh && !gone(array, io) && in_range(array, io) && !provisioned(array, io, true)) {
+        if (!hopeless(array, io))
+            return;
+        io->failed = true;
+    }
+    if (gone(array, io) || io->failed || (fresh && !check(array, io))) {
+        io->failed |= io->orphan || gone(array, io);
         cut_to_its_end(array, io);
         return;
     }
@@ -249,6 +367,29 @@ static void split(struct array *array, struct array_io *io)
     while (went > 0 && !io->failed);
     if (went == 0 || io->failed)
         cut_to_its_end(array, io);
+}
+
+void hostio_fail_unready(struct array *array, struct pool *pool)
+{
+    list_each (&array->splitting, link, next) {
+        struct array_io *io = list_member(link, struct array_io, link);
+        bool fresh = io->at == 0 && io->set == 0 && io->within == 0 && io->begun_ns > 0;
+        if (!fresh || io->op == ARRAY_READ || io->raw || gone(array, io) || !in_range(array, io) ||
+            io_pool(array, io) != pool || provisioned(array, io, false))
+            continue;
+        io->failed = true;
+        cut_to_its_end(array, io);
+    }
+}
+
+uint64_t array_mapped(const struct array *array, uint16_t volume, uint64_t lba, bool *mapped)
+{
+    const struct volume *v = &array->volume[volume];
+    uint64_t left, blocks = v->info.blocks - lba;
+    must(v->used && lba < v->info.blocks);
+    uint64_t offset = find_run(v, lba * v->info.block_bytes, &left);
+    uint64_t run = provision_run(&array->pool[v->pool], offset, left, mapped) / v->info.block_bytes;
+    return run < blocks ? run : blocks;
 }
 
 void hostio_pump(struct array *array)
@@ -280,6 +421,7 @@ void hostio_forget_all(struct array *array)
     forget_list(&array->done);
     array->ios = array->orphans = 0;
     array->carry.io_busy = false;
+    provision_forget(array);
     list_init(&array->parts_free);
     for (uint32_t i = 0; i < array->parts_used; i++) {
         slice_drop(&array->part[i].data);

@@ -10,6 +10,8 @@
 void hostio_pump(struct array *array);
 /* One of its parts is over: its data (part->data) and verdict go to the io. */
 void hostio_part_over(struct array *array, struct array_io *io, struct part *part);
+/* Granules of the pool could not be mapped or unmapped: what waits for some fails. */
+void hostio_fail_unready(struct array *array, struct pool *pool);
 void hostio_forget_all(struct array *array);
 /* The volume is being deleted. */
 void hostio_orphan(struct array *array, uint16_t volume);

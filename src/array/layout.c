@@ -8,6 +8,7 @@
 
 static const uint8_t superblock_magic[8] = {'S', 'e', 'g', 'u', 'e', 'D', 'r', 'v'};
 static const uint8_t map_magic[8] = {'S', 'e', 'g', 'u', 'e', 'M', 'a', 'p'};
+static const uint8_t provision_magic[8] = {'S', 'e', 'g', 'u', 'e', 'P', 'r', 'o'};
 static const uint8_t state_magic[8] = {'S', 'e', 'g', 'u', 'e', 'S', 't', 'a'};
 
 enum { MAGIC_AT = 0, VERSION_AT = 8, CRC_AT = 12 };
@@ -33,7 +34,11 @@ static void seal(uint8_t *block)
 
 static bool sound(const uint8_t *block, const uint8_t *magic)
 {
-    if (memcmp(block + MAGIC_AT, magic, 8) != 0 || be32_at(block + VERSION_AT) != LAYOUT_VERSION)
+    if (memcmp(block + MAGIC_AT, magic, 8) != 0)
+        return false;
+    uint32_t version = be32_at(block + VERSION_AT);
+    if (version != LAYOUT_VERSION &&
+        (version != LAYOUT_VERSION_PROVISIONED || magic != superblock_magic))
         return false;
     uint8_t copy[LAYOUT_BLOCK];
     memcpy(copy, block, sizeof copy);
@@ -52,6 +57,8 @@ void layout_put_superblock(uint8_t *block, const struct superblock *from)
 {
     must(from->position < from->drive_count && from->drive_count <= DRIVE_MAX);
     begin(block, superblock_magic);
+    if (from->provisioned)
+        be32_put(block + VERSION_AT, LAYOUT_VERSION_PROVISIONED);
     struct disk_superblock disk;
     memcpy(&disk, block, sizeof disk);
     disk.generation = be64_of(from->generation);
@@ -78,6 +85,7 @@ bool layout_get_superblock(const uint8_t *block, struct superblock *out)
     struct disk_superblock disk;
     memcpy(&disk, block, sizeof disk);
     out->generation = be64_get(disk.generation);
+    out->provisioned = be32_get(disk.version) == LAYOUT_VERSION_PROVISIONED;
     memcpy(out->pool_uuid, disk.pool_uuid, 16);
     memcpy(out->pool_name, disk.pool_name, NAME_BYTES);
     out->pool_name[NAME_BYTES - 1] = 0;
@@ -127,6 +135,41 @@ bool layout_map_doubt(const uint8_t *block)
     return block[offsetof(struct disk_map, doubt)] != 0;
 }
 
+void layout_put_provision(uint8_t *block, const uint8_t *pool_uuid, uint64_t sequence,
+                          uint64_t granule_bytes, uint32_t number, const uint64_t *mapped,
+                          const uint64_t *stale)
+{
+    begin(block, provision_magic);
+    memcpy(block + offsetof(struct disk_provision, pool_uuid), pool_uuid, 16);
+    be64_put(block + offsetof(struct disk_provision, sequence), sequence);
+    be64_put(block + offsetof(struct disk_provision, granule_bytes), granule_bytes);
+    be32_put(block + offsetof(struct disk_provision, number), number);
+    for (uint32_t w = 0; w < PROVISION_WORDS; w++) {
+        be64_put(block + offsetof(struct disk_provision, mapped) + 8 * w, mapped[w]);
+        be64_put(block + offsetof(struct disk_provision, stale) + 8 * w, stale[w]);
+    }
+    seal(block);
+}
+
+bool layout_get_provision(const uint8_t *block, const uint8_t *pool_uuid, uint64_t granule_bytes,
+                          uint32_t number, uint64_t *sequence, uint64_t *mapped, uint64_t *stale)
+{
+    static const uint8_t never[LAYOUT_BLOCK];
+    bool written = memcmp(block, never, LAYOUT_BLOCK) != 0;
+    if (written &&
+        (!sound(block, provision_magic) ||
+         memcmp(block + offsetof(struct disk_provision, pool_uuid), pool_uuid, 16) != 0 ||
+         be64_at(block + offsetof(struct disk_provision, granule_bytes)) != granule_bytes ||
+         be32_at(block + offsetof(struct disk_provision, number)) != number))
+        return false;
+    *sequence = be64_at(block + offsetof(struct disk_provision, sequence));
+    for (uint32_t w = 0; w < PROVISION_WORDS; w++) {
+        mapped[w] = be64_at(block + offsetof(struct disk_provision, mapped) + 8 * w);
+        stale[w] = be64_at(block + offsetof(struct disk_provision, stale) + 8 * w);
+    }
+    return true;
+}
+
 void layout_put_state_header(uint8_t *block, const struct state_header *from)
 {
     begin(block, state_magic);
@@ -164,6 +207,14 @@ uint64_t layout_region_bytes(uint64_t data_bytes)
 {
     uint64_t bytes = LAYOUT_UNIT;
     while ((data_bytes + bytes - 1) / bytes > LAYOUT_REGION_MAX)
+        bytes *= 2;
+    return bytes;
+}
+
+uint64_t layout_granule_bytes(uint64_t pool_bytes)
+{
+    uint64_t bytes = GRANULE_BYTES, most = (uint64_t)PROVISION_GRANULES * PROVISION_BLOCKS_MAX;
+    while ((pool_bytes + bytes - 1) / bytes > most)
         bytes *= 2;
     return bytes;
 }

@@ -12,6 +12,7 @@
  *    16384  header of state slot 1
  *    1 MiB  state slot 0: the blob
  *    2 MiB  state slot 1: the blob
+ *    3 MiB  provisioning map: two slots for each of its blocks, used as those of the map above
  *    4 MiB  data, a multiple of 1 MiB
  *   end-4K  superblock, copy (end: the drive's size rounded down to 4096)
  */
@@ -22,15 +23,21 @@
 enum {
     LAYOUT_BLOCK = 4096,
     LAYOUT_VERSION = 1,
+    LAYOUT_VERSION_PROVISIONED = 2, /* of a superblock: the pool keeps a provisioning map */
     LAYOUT_SUPERBLOCK = 0,
     LAYOUT_MAP = 4096,
     LAYOUT_STATE_HEADER = 12288,
     LAYOUT_HEAD_BYTES = 20480, /* all of the above in one read */
     LAYOUT_STATE = 1 << 20,
     LAYOUT_STATE_BYTES = 1 << 20, /* of one slot */
+    LAYOUT_PROVISION = 3 << 20,
     LAYOUT_DATA = 4 << 20,
     LAYOUT_UNIT = 1 << 20,     /* extents and data areas are multiples of this */
     LAYOUT_REGION_MAX = 32256, /* regions of a pool: the bits of one block, less its head */
+    PROVISION_BLOCKS_MAX = (LAYOUT_DATA - LAYOUT_PROVISION) / (2 * LAYOUT_BLOCK),
+    PROVISION_WORDS = 252, /* of each of its bitmaps in one block */
+    PROVISION_GRANULES = 64 * PROVISION_WORDS,
+    GRANULE_BYTES = 64 << 10, /* the least */
 };
 
 struct disk_superblock {
@@ -68,6 +75,22 @@ _Static_assert(sizeof(struct disk_map) == LAYOUT_BLOCK, "map");
 _Static_assert(offsetof(struct disk_map, sequence) == 32, "map");
 _Static_assert(offsetof(struct disk_map, bits) == 64, "map");
 
+/* Granule i of the pool's data: bit i % 64 of number i / 64, of all its blocks together. */
+struct disk_provision {
+    uint8_t magic[8];
+    struct be32 version, crc;
+    uint8_t pool_uuid[16];
+    struct be64 sequence;
+    struct be64 granule_bytes;
+    struct be32 number; /* which block of the map */
+    uint8_t reserved[12];
+    struct be64 mapped[PROVISION_WORDS];
+    struct be64 stale[PROVISION_WORDS]; /* the drives may hold something else than zeroes there */
+};
+_Static_assert(sizeof(struct disk_provision) == LAYOUT_BLOCK, "provision");
+_Static_assert(offsetof(struct disk_provision, sequence) == 32, "provision");
+_Static_assert(offsetof(struct disk_provision, mapped) == 64, "provision");
+
 struct disk_state_header {
     uint8_t magic[8];
     struct be32 version, crc;
@@ -80,6 +103,7 @@ _Static_assert(offsetof(struct disk_state_header, generation) == 16, "state head
 /* The same in host order. */
 struct superblock {
     uint64_t generation;
+    bool provisioned;
     uint8_t pool_uuid[16];
     char pool_name[NAME_BYTES];
     uint8_t group, level, drive_count, position;
@@ -100,6 +124,10 @@ struct bits;
 void layout_put_superblock(uint8_t *block, const struct superblock *from);
 void layout_put_map(uint8_t *block, const uint8_t *pool_uuid, uint64_t sequence,
                     uint64_t region_bytes, bool doubt, const struct bits *bits);
+/* `mapped` and `stale`: PROVISION_WORDS words each. */
+void layout_put_provision(uint8_t *block, const uint8_t *pool_uuid, uint64_t sequence,
+                          uint64_t granule_bytes, uint32_t number, const uint64_t *mapped,
+                          const uint64_t *stale);
 void layout_put_state_header(uint8_t *block, const struct state_header *from);
 
 /* False: not such a block, damaged, or of a version that we do not know. */
@@ -107,12 +135,16 @@ bool layout_get_superblock(const uint8_t *block, struct superblock *out);
 bool layout_get_map(const uint8_t *block, const uint8_t *pool_uuid, uint64_t region_bytes,
                     uint64_t *sequence, struct bits *out);
 bool layout_map_doubt(const uint8_t *block); /* of a good one */
+/* A block that is all zeroes is good too: it was never written, and has sequence 0. */
+bool layout_get_provision(const uint8_t *block, const uint8_t *pool_uuid, uint64_t granule_bytes,
+                          uint32_t number, uint64_t *sequence, uint64_t *mapped, uint64_t *stale);
 bool layout_get_state_header(const uint8_t *block, struct state_header *out);
 
 uint32_t layout_crc(const uint8_t *bytes, uint32_t length);
 uint64_t layout_superblock_copy(uint64_t drive_bytes); /* offset of the copy at the end */
 uint64_t layout_data_bytes(uint64_t drive_bytes);      /* 0: too small for a pool */
 uint64_t layout_region_bytes(uint64_t data_bytes);     /* a power of two, at least LAYOUT_UNIT */
+uint64_t layout_granule_bytes(uint64_t pool_bytes);    /* a power of two, at least GRANULE_BYTES */
 uint64_t layout_map_slot(uint64_t sequence); /* offset of the slot that it is written to */
 
 #endif

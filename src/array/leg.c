@@ -22,6 +22,7 @@
 #include "array/intent.h"
 #include "array/part.h"
 #include "array/probe.h"
+#include "array/provision.h"
 #include "array/resync.h"
 #include "array/sync.h"
 #include "base/must.h"
@@ -215,6 +216,10 @@ void leg_settle(struct array *array)
             break;
         case LEG_CARRY:
             carry_leg_ended(array, leg);
+            break;
+        case LEG_PROVISION:
+        case LEG_PROVISION_READ:
+            provision_leg_ended(array, leg);
             break;
         }
         leg_release(array, leg);

@@ -236,11 +236,20 @@ static bool no_room(struct planning *p, const struct pool *pool)
     return false;
 }
 
+/* In very large pools granules are larger than a unit, and belong to one volume all the same. */
+static uint32_t step_of(const struct pool *pool)
+{
+    uint64_t granule = pool->provision.granule_bytes;
+    return granule > LAYOUT_UNIT ? (uint32_t)(granule / LAYOUT_UNIT) : 1;
+}
+
 /* Extents of `units`, in one piece if there is one. False: refused. */
 static bool allocate(struct planning *p, const struct pool *pool, uint64_t units, uint32_t most)
 {
     struct volume *volume = &p->effect->volume;
     struct run run = {0, 0};
+    uint32_t step = step_of(pool);
+    units = (units + step - 1) / step * step;
     if (units > (pool->info.size_bytes - pool->info.used_bytes) / LAYOUT_UNIT)
         return no_room(p, pool);
     for (uint32_t at = 0; pools_free_run(p->array, pool->info.index, at, &run);
@@ -256,12 +265,13 @@ static bool allocate(struct planning *p, const struct pool *pool, uint64_t units
             return refuse(p, "volume", p->request->name,
                           "the free space of the pool is in too many pieces; ask for less, or "
                           "delete a volume");
-        run.count = run.count < units ? run.count : (uint32_t)units;
-        volume->run[volume->runs++] = run;
-        units -= run.count;
+        uint32_t whole = run.count / step * step;
+        whole = whole < units ? whole : (uint32_t)units;
+        if (whole > 0)
+            volume->run[volume->runs++] = (struct run){run.start, whole};
+        units -= whole;
     }
-    must(units == 0);
-    return true;
+    return units == 0 || no_room(p, pool);
 }
 
 static bool plan_volume_create(struct planning *p)

@@ -10,6 +10,7 @@
 #include "array/leg.h"
 #include "array/level.h"
 #include "array/part.h"
+#include "array/provision.h"
 #include "array/sync.h"
 #include "base/must.h"
 
@@ -42,6 +43,7 @@ void pools_reset(struct pool *pool)
     pool->generation = 0;
     memset(pool->incarnation, 0, sizeof pool->incarnation);
     memset(&pool->intent, 0, sizeof pool->intent);
+    provision_reset(pool);
     bits_clear(&pool->doubt);
     pool->doubtful = false;
     slice_drop(&pool->copy.data);
@@ -81,6 +83,7 @@ void pools_add(struct array *array, const struct pool_info *info, uint64_t data_
     pool->info.size_bytes = data_bytes * pool->sets;
     pool->region_bytes = layout_region_bytes(data_bytes);
     pool->regions = (uint32_t)((data_bytes + pool->region_bytes - 1) / pool->region_bytes);
+    provision_size(pool);
     pool->used = true;
     if (array->pools_end <= info->index)
         array->pools_end = info->index + 1u;
@@ -103,6 +106,7 @@ void pools_drop(struct array *array, uint8_t index)
     struct pool *pool = &array->pool[index];
     must(pool->used && pool->volumes == 0);
     carry_pool_dropped(array, index);
+    provision_pool_dropped(array, index);
     part_forget_pool(array, index);
     leg_forget(array, LEG_MAP, index);
     leg_forget(array, LEG_CLEAR, index);
@@ -116,6 +120,7 @@ void pools_drop(struct array *array, uint8_t index)
         drive->slots_known = false;
     }
     pools_reset(pool);
+    pool->provision.blocks = 0;
     pool->used = false;
 }
 
@@ -141,6 +146,8 @@ bool pools_add_volume(struct array *array, const struct volume *volume)
         array->volumes_end = index + 1u;
     array->volume[index].hold_lba = UINT64_MAX;
     array->volume[index].info.write_cache = pool->info.cache == CACHE_MIRRORED;
+    array->volume[index].info.granule_blocks =
+        (uint32_t)(pool->provision.granule_bytes / volume->info.block_bytes);
     pool->volumes++;
     pool->info.used_bytes += used_by(volume);
     return true;

@@ -47,6 +47,7 @@ void probe_superblock(const struct array *array, const struct pool *pool, uint8_
 {
     memset(out, 0, sizeof *out);
     out->generation = pool->generation;
+    out->provisioned = pool->provision.kept;
     memcpy(out->pool_uuid, pool->info.uuid, 16);
     memcpy(out->pool_name, pool->info.name, NAME_BYTES);
     out->group = array->group;
@@ -115,8 +116,10 @@ static void judge(struct array *array, int number)
         return;
     }
     drive->probe = PROBE_FOREIGN;
-    if (memcmp(found->pool_uuid, pool->info.uuid, 16) == 0 && found->position == drive->position &&
-        drive->state == DRIVE_STATE_GOOD && found->generation > pool->generation) {
+    bool good = memcmp(found->pool_uuid, pool->info.uuid, 16) == 0 &&
+                found->position == drive->position && drive->state == DRIVE_STATE_GOOD;
+    pool->provision.kept |= good && found->provisioned;
+    if (good && found->generation > pool->generation) {
         pool->generation = found->generation;
         memcpy(pool->incarnation, found->incarnation, sizeof pool->incarnation);
     }

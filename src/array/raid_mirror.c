@@ -292,6 +292,8 @@ static void start(struct array *array, struct part *part)
     case ARRAY_FILL:
         write_start(array, part);
         return;
+    case ARRAY_UNMAP: /* its edges are fills */
+        break;
     case ARRAY_FLUSH:
         flush_start(array, part);
         return;
@@ -308,6 +310,8 @@ static void leg_ended(struct array *array, struct part *part, struct leg *leg)
     case ARRAY_FILL:
         write_ended(array, part, leg);
         return;
+    case ARRAY_UNMAP:
+        break;
     case ARRAY_FLUSH:
         part->failed |= leg->end == LEG_ERROR || leg->end == LEG_TIMEOUT;
         return;

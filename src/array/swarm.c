@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "array/swarm.h"
 
-#include "array/layout.h"
 #include "base/must.h"
 
 /* ---- the oracle ---- */
@@ -63,9 +62,20 @@ int swarm_holders(const struct swarm *s, uint32_t at, const int **out, uint64_t 
     return s->members;
 }
 
+bool swarm_mapped(const struct swarm *s, uint32_t at)
+{
+    bool mapped;
+    array_mapped(s->w->array, 0, at, &mapped);
+    return mapped;
+}
+
 static void check_landed(const struct swarm *s, const struct request *r)
 {
     for (uint32_t at = r->first; at < r->first + r->blocks; at++) {
+        if (!swarm_mapped(s, at)) {
+            must(r->stamp == 0);
+            continue;
+        }
         const int *drives;
         uint64_t offset, stamp = s->block[at].history[s->block[at].count - 1];
         int count = swarm_holders(s, at, &drives, &offset), good = 0;
@@ -86,7 +96,7 @@ static void check_landed(const struct swarm *s, const struct request *r)
 
 bool swarm_writes(const struct request *r)
 {
-    return r->io.op == ARRAY_WRITE || r->io.op == ARRAY_FILL;
+    return r->io.op == ARRAY_WRITE || r->io.op == ARRAY_FILL || r->io.op == ARRAY_UNMAP;
 }
 
 static bool is_free(const struct swarm *s, uint32_t first, uint32_t blocks, bool for_reading)
@@ -134,9 +144,9 @@ static uint32_t some_blocks(struct swarm *s)
 void swarm_submit(struct swarm *s, struct request *r)
 {
     static const enum array_op ops[] = {ARRAY_READ,  ARRAY_READ, ARRAY_WRITE, ARRAY_WRITE,
-                                        ARRAY_WRITE, ARRAY_FILL, ARRAY_FLUSH};
+                                        ARRAY_WRITE, ARRAY_FILL, ARRAY_FLUSH, ARRAY_UNMAP};
     memset(r, 0, sizeof *r);
-    r->io.op = ops[swarm_draw(s, 7)];
+    r->io.op = ops[swarm_draw(s, 8)];
     r->blocks = some_blocks(s);
     r->first = (uint32_t)swarm_draw(s, s->blocks - r->blocks + 1);
     if (swarm_draw(s, 8) == 0) /* over the end of a region */
@@ -200,11 +210,19 @@ static void flushed(struct swarm *s)
     }
 }
 
+/* UNMAP of whole granules is durable at once. */
+static bool is_durable(const struct swarm *s, const struct request *r, uint32_t b)
+{
+    uint32_t first = b / GRANULE * GRANULE, end = first + GRANULE;
+    return r->io.fua || (r->io.op == ARRAY_UNMAP && first >= r->first &&
+                         (end <= r->first + r->blocks || r->first + r->blocks == s->blocks));
+}
+
 static void written(struct swarm *s, const struct request *r)
 {
     for (uint32_t b = r->first; b < r->first + r->blocks; b++) {
         certain_is(&s->block[b], r->stamp);
-        if (!r->io.fua)
+        if (!is_durable(s, r, b))
             continue;
         s->block[b].history[0] = r->stamp;
         s->block[b].count = 1;

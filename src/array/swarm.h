@@ -6,13 +6,15 @@
  * may see. */
 
 #include "array/fake_drives.h"
+#include "array/layout.h"
 
 enum {
     BLOCKS_MAX = 12288,
     DEPTH = 16,
-    HISTORY = 12,
+    HISTORY = 48,
     TROUBLES = 4,
     BLOCK = 512,
+    GRANULE = GRANULE_BYTES / BLOCK,
 };
 
 struct block {
@@ -89,6 +91,8 @@ void swarm_saw(struct swarm *s, uint32_t at, uint64_t stamp);
 /* Which drives hold a block, and where; how many. */
 int swarm_holders(const struct swarm *s, uint32_t at, const int **out, uint64_t *offset);
 
+/* Does a drive hold it? Else it reads as zeroes. */
+bool swarm_mapped(const struct swarm *s, uint32_t at);
 bool swarm_writes(const struct request *r);
 /* Perhaps a new one; r is free. */
 void swarm_submit(struct swarm *s, struct request *r);

@@ -21,6 +21,7 @@
 #include "array/layout.h"
 #include "array/swarm.h"
 #include "base/must.h"
+#include "base/mutant.h"
 
 enum { SEEDS = 60, EVENTS = 24 };
 
@@ -507,7 +508,7 @@ static void compare_all(struct swarm *s)
             uint64_t offset, stamp = swarm_stamp(slice_bytes(io.data) + i * BLOCK);
             int count = swarm_holders(s, at, &drives, &offset);
             swarm_saw(s, at, stamp);
-            for (int d = 0; d < count; d++)
+            for (int d = 0; d < count && swarm_mapped(s, at); d++)
                 must(swarm_stamp(s->w->drive[drives[d]].now + offset) == stamp);
         }
         slice_drop(&io.data);
@@ -581,6 +582,8 @@ int main(int count, char **words)
     if (count > 2)
         seeds = strtoull(words[2], NULL, 0);
     loud = count > 3;
+    if (getenv("MUTANT"))
+        must(mutant_choose(getenv("MUTANT")));
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_swarm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* S1 SYNCED is said only when the drive lacks no region, holds the map and the state, and was
+/* S1 SYNCED is said only when the drive lacks no region, holds the maps and the state, and was
  *    flushed after all of that
  * S2 a blank drive gets our superblock only after every bit of the map is durable on the others:
  *    until it is SYNCED, whoever leads knows that it lacks everything; and after the others know of
@@ -19,6 +19,7 @@
 #include "array/leg.h"
 #include "array/level.h"
 #include "array/probe.h"
+#include "array/provision.h"
 #include "base/must.h"
 
 static void forget(struct array *array, int number)
@@ -59,6 +60,7 @@ static void wait(struct array *array, int number, struct pool *pool)
         return;
     case PROBE_OURS:
         *drive->lacks = pool->intent.set;
+        provision_lacks_all(array, number);
         drive->sync_sequence = intent_force(array, pool, false);
         drive->sync = SYNC_COPY;
         break;
@@ -68,6 +70,7 @@ static void wait(struct array *array, int number, struct pool *pool)
             return;
         }
         drive->sync_sequence = intent_force(array, pool, true);
+        provision_lacks_all(array, number);
         drive->sync = SYNC_MAP;
         break;
     case PROBE_FOREIGN:
@@ -300,8 +303,8 @@ void sync_pump(struct array *array, int number)
     if (drive->sync == SYNC_MAP && may_label(array, pool) && map_durable(array, drive, pool))
         label(array, number, pool);
     bool copied = bits_empty(drive->lacks) || mutant(MUTANT_GOOD_BEFORE_RESYNC);
-    if (drive->sync == SYNC_COPY && copied && !has_old_label(drive, pool) && !drive->relabelling &&
-        map_durable(array, drive, pool)) {
+    if (drive->sync == SYNC_COPY && copied && provision_is_held(pool, drive) &&
+        !has_old_label(drive, pool) && !drive->relabelling && map_durable(array, drive, pool)) {
         drive->sync = SYNC_META;
         array->again = true;
         if (mutant(MUTANT_SYNCED_WITHOUT_STATE))

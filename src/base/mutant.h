@@ -218,6 +218,11 @@
     X(FLUSH_FAILURE_FORGIVEN, "L5 of leg", "a flush that failed is made good by a later one") \
     X(ZEROES_NOT_AWAITED, "C3 of carry", "host I/O goes where zeroes of a new volume are still to be written") \
     X(CHANGE_NOT_AWAITED, "K4", "newer writes go where an unfinished change of volumes still writes zeroes") \
+    X(MAPPED_BEFORE_DURABLE, "V1 of provision", "a write begins before its granules are durably mapped") \
+    X(STALE_GRANULE_SHOWN, "V2 of provision", "a granule is mapped with what it held before") \
+    X(PROVISION_OF_ONE_TRUSTED, "V4 of provision", "a map is relied upon that not every drive may hold") \
+    X(PROVISION_OVERWRITTEN, "V5 of provision", "a block of the map is written over its newest one") \
+    X(SYNCED_WITHOUT_PROVISION, "V6 of provision", "a drive counts as good before it holds the map of what is mapped") \
     X(COPY_WHILE_LINGERING, "R1 of resync", "a chunk is copied while a write to it that was given up may still land")
 /* clang-format on */
 

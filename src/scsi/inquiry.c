@@ -2,6 +2,7 @@
 #include "scsi/inquiry.h"
 
 #include "base/bytes.h"
+#include "scsi/copy.h"
 #include "scsi/medium.h"
 #include "scsi/sense.h"
 
@@ -41,7 +42,7 @@ static void inquiry_standard(const struct scsi_request *r, struct cursor *c)
     cursor_put8(c, 0x06); /* SPC-4 */
     cursor_put8(c, 0x12); /* HISUP, response data format 2 */
     cursor_put8(c, 96 - 5);
-    cursor_put8(c, 0x10); /* TPGS: implicit ALUA */
+    cursor_put8(c, 0x18); /* TPGS: implicit ALUA; 3PC */
     cursor_put8(c, 0x10); /* MULTIP */
     cursor_put8(c, 0x02); /* CMDQUE */
     cursor_put_bytes(c, inquiry_vendor, sizeof inquiry_vendor);
@@ -88,14 +89,27 @@ static void put_port_designator(struct cursor *c, uint8_t type, uint16_t number)
     cursor_put16(c, number);
 }
 
+/* NAA 3: 60 bits of our own making, from both halves of the uuid. */
+static uint64_t naa_of(const struct volume_info *info)
+{
+    return 3ull << 60 | (be64_at(info->uuid) ^ be64_at(info->uuid + 8)) >> 4;
+}
+
+bool inquiry_is_named(const struct volume_info *info, uint8_t code_set, uint8_t type,
+                      const uint8_t *designator, uint8_t length)
+{
+    if (code_set == CODE_BINARY && type == DESIGNATOR_NAA && length == 8)
+        return be64_at(designator) == naa_of(info);
+    return code_set == CODE_BINARY && type == DESIGNATOR_UUID && length == 18 &&
+           be16_at(designator) == 0x1000 && memcmp(designator + 2, info->uuid, 16) == 0;
+}
+
 static void page_identification(const struct scsi_request *r, struct cursor *c)
 {
     const uint8_t *uuid = r->info->uuid;
     uint16_t port = (uint16_t)(r->command->id.sender + 1);
-    /* NAA 3: 60 bits of our own making, from both halves of the uuid. */
-    uint64_t local = be64_at(uuid) ^ be64_at(uuid + 8);
     put_designator(c, CODE_BINARY, DESIGNATOR_NAA, 8);
-    cursor_put64(c, 3ull << 60 | local >> 4);
+    cursor_put64(c, naa_of(r->info));
     put_designator(c, CODE_ASCII, DESIGNATOR_T10, 8 + 32);
     cursor_put_bytes(c, inquiry_vendor, sizeof inquiry_vendor);
     put_serial(c, r->info);
@@ -114,6 +128,48 @@ static void page_extended(const struct scsi_request *r, struct cursor *c)
     put_zeroes(c, 60 - 3);
 }
 
+enum { /* SPC-4 7.8.17 */
+       COPY_COMMANDS = 0x0001,
+       COPY_DATA = 0x0004,
+       COPY_DESCRIPTORS = 0x0008,
+       COPY_TARGET_IDENTIFIERS = 0x000C,
+       COPY_GENERAL = 0x8001,
+};
+
+/* Third-party copy: the descriptors that must be there. */
+static void page_copy(const struct scsi_request *r, struct cursor *c)
+{
+    static const uint8_t commands[8] = {7, 0x83, 1, 0, 0x84, 2, COPY_STATUS, COPY_PARAMETERS};
+    cursor_put16(c, COPY_COMMANDS);
+    cursor_put16(c, sizeof commands);
+    cursor_put_bytes(c, commands, sizeof commands);
+    cursor_put16(c, COPY_DATA);
+    cursor_put16(c, 0x1C);
+    cursor_put32(c, 0);
+    cursor_put16(c, COPY_TARGETS_MAX);
+    cursor_put16(c, COPY_SEGMENTS_MAX);
+    cursor_put32(c, COPY_LIST_BYTES_MAX);
+    put_zeroes(c, 0x1C - 12);
+    cursor_put16(c, COPY_DESCRIPTORS);
+    cursor_put16(c, 4);
+    cursor_put8(c, 2);
+    cursor_put8(c, COPY_SEGMENT_BLOCK_TO_BLOCK);
+    cursor_put8(c, COPY_TARGET_IDENTIFICATION);
+    cursor_put8(c, 0);
+    cursor_put16(c, COPY_TARGET_IDENTIFIERS);
+    cursor_put16(c, 4);
+    put_zeroes(c, 4); /* none beyond the list's own */
+    cursor_put16(c, COPY_GENERAL);
+    cursor_put16(c, 0x20);
+    cursor_put32(c, 1); /* copies at a time, ... */
+    cursor_put32(c, 1); /* ... and with an identifier */
+    cursor_put32(c, COPY_SEGMENT_BYTES_MAX);
+    cursor_put8(c, 9); /* granularity of segments: 512 bytes */
+    cursor_put8(c, 0);
+    put_zeroes(c, 0x20 - 14);
+    (void)r;
+}
+
 static void page_limits(const struct scsi_request *r, struct cursor *c)
 {
     const struct volume_info *info = r->info;
@@ -126,8 +182,8 @@ static void page_limits(const struct scsi_request *r, struct cursor *c)
     cursor_put32(c, 0); /* maximum prefetch length: not said */
     cursor_put32(c, medium_unmap_max(info));
     cursor_put32(c, MEDIUM_UNMAP_RANGES_MAX);
-    cursor_put32(c, physical);    /* optimal unmap granularity */
-    cursor_put32(c, 0x80000000u); /* alignment 0, valid */
+    cursor_put32(c, info->granule_blocks); /* optimal unmap granularity */
+    cursor_put32(c, 0x80000000u);          /* alignment 0, valid */
     cursor_put64(c, medium_same_max(info));
     put_zeroes(c, 60 - 40); /* no atomic writes */
 }
@@ -182,10 +238,10 @@ static const struct vital_page {
     void (*put)(const struct scsi_request *r, struct cursor *c);
 } vital_pages[] = {
     /* ascending codes */
-    {0x00, page_supported}, {0x80, page_serial},          {0x83, page_identification},
-    {0x86, page_extended},  {0x87, page_mode_policy},     {0x88, page_ports},
-    {0xB0, page_limits},    {0xB1, page_characteristics}, {0xB2, page_provisioning},
-    {0xB3, page_referrals},
+    {0x00, page_supported},    {0x80, page_serial},      {0x83, page_identification},
+    {0x86, page_extended},     {0x87, page_mode_policy}, {0x88, page_ports},
+    {0x8F, page_copy},         {0xB0, page_limits},      {0xB1, page_characteristics},
+    {0xB2, page_provisioning}, {0xB3, page_referrals},
 };
 
 enum { VITAL_PAGES = sizeof vital_pages / sizeof vital_pages[0] };

@@ -19,7 +19,7 @@ static void standard_data(void **unused)
     assert_int_equal(h->plan.data_length, 96);
     assert_int_equal(h->answer[4], 91);
     assert_int_equal(h->answer[2], 6);
-    assert_int_equal(h->answer[5] & 0x30, 0x10); /* TPGS */
+    assert_int_equal(h->answer[5], 0x18); /* TPGS, 3PC */
     assert_memory_equal(h->answer + 8, "SEGUE   VOLUME          ", 24);
     static const uint16_t versions[] = {0x00A0, 0x0960, 0x0460, 0x04C0};
     for (int i = 0; i < 4; i++)
@@ -42,9 +42,16 @@ static void vital_pages(void **unused)
     (void)unused;
     static const struct {
         uint8_t page, length;
-    } pages[] = {{0x00, 10},   {0x80, 32},   {0x83, 12 + 44 + 22 + 8 + 8},
-                 {0x86, 0x3C}, {0x87, 4},    {0x88, 40},
-                 {0xB0, 0x3C}, {0xB1, 0x3C}, {0xB2, 4},
+    } pages[] = {{0x00, 11},
+                 {0x80, 32},
+                 {0x83, 12 + 44 + 22 + 8 + 8},
+                 {0x86, 0x3C},
+                 {0x87, 4},
+                 {0x88, 40},
+                 {0x8F, 12 + 32 + 8 + 8 + 36},
+                 {0xB0, 0x3C},
+                 {0xB1, 0x3C},
+                 {0xB2, 4},
                  {0xB3, 12}};
     struct host *h = host_new();
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {

@@ -246,8 +246,16 @@ void medium_plan_compare_write(const struct scsi_request *r, struct scsi_plan *p
     plan->fua = medium_fua(r) || medium_through(r);
 }
 
-/* With UNMAP=1 the blocks read as the pattern too: what is written is always right, and with zeroes
- * (LBPRZ=1) it is what unmapping would give. */
+static bool all_zero(const uint8_t *data, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++)
+        if (data[i])
+            return false;
+    return true;
+}
+
+/* With UNMAP=1 the blocks read as the pattern too: only zeroes (LBPRZ=1) can be unmapped, others
+ * are written. */
 void medium_plan_write_same(const struct scsi_request *r, struct scsi_plan *plan)
 {
     bool no_data = r->opcode->length == 16 && r->command->cdb[1] & 0x01; /* NDOB */
@@ -257,8 +265,10 @@ void medium_plan_write_same(const struct scsi_request *r, struct scsi_plan *plan
     }
     medium_move(r, plan, SCSI_FILL, r->blocks);
     plan->fua = medium_through(r);
+    bool zeroes = no_data || all_zero(r->data, r->info->block_bytes);
+    plan->unmap = r->command->cdb[1] & 0x08 && zeroes;
     plan->pattern_offset = 0;
-    plan->pattern_length = no_data ? 0 : r->info->block_bytes;
+    plan->pattern_length = zeroes ? 0 : r->info->block_bytes;
 }
 
 /* ---- UNMAP (SBC-3 5.28) ---- */
@@ -318,6 +328,7 @@ void medium_plan_unmap(const struct scsi_request *r, struct scsi_plan *plan)
         sense_check(plan, wrong);
     } else if (filled == 1) {
         plan->what = SCSI_FILL;
+        plan->unmap = true;
         scsi_unmap_range(r->data, last, &plan->lba, &plan->blocks);
         plan->pattern_length = 0;
     } else if (filled > 1) {
@@ -326,16 +337,67 @@ void medium_plan_unmap(const struct scsi_request *r, struct scsi_plan *plan)
     }
 }
 
-/* Resource provisioned: every block is mapped. One descriptor, from the LBA that was asked about.
- */
+/* ---- GET LBA STATUS (SBC-3 5.5) ---- */
+
+enum { STATUS_HEADER_BYTES = 8, STATUS_BYTES = 16, STATUS_MOST = 1024, STATUS_DEALLOCATED = 1 };
+
 void medium_plan_lba_status(const struct scsi_request *r, struct scsi_plan *plan)
 {
-    uint64_t rest = r->info->blocks - r->lba;
-    struct cursor c = sense_data_begin(plan);
-    cursor_put32(&c, 4 + 16); /* parameter data length */
-    cursor_put32(&c, 0);
-    cursor_put64(&c, r->lba);
-    cursor_put32(&c, rest < UINT32_MAX ? (uint32_t)rest : UINT32_MAX);
-    cursor_put32(&c, 0); /* mapped */
-    sense_data_end(plan, &c, be32_at(r->command->cdb + 10));
+    sense_good(plan);
+    plan->what = SCSI_LBA_STATUS;
+    plan->lba = r->lba;
+    plan->allocation = be32_at(r->command->cdb + 10);
+}
+
+void scsi_lba_status_begin(struct scsi_plan *plan)
+{
+    plan->what = SCSI_RESPOND;
+    memset(plan->data, 0, STATUS_HEADER_BYTES);
+    plan->data_length = STATUS_HEADER_BYTES;
+}
+
+static void put_status(struct scsi_plan *plan, uint64_t lba, uint32_t blocks, bool mapped)
+{
+    uint8_t *descriptor = plan->data + plan->data_length;
+    memset(descriptor, 0, STATUS_BYTES);
+    be64_put(descriptor, lba);
+    be32_put(descriptor + 8, blocks);
+    descriptor[12] = mapped ? 0 : STATUS_DEALLOCATED;
+    plan->data_length += STATUS_BYTES;
+}
+
+/* What goes on as the one before does is one with it. */
+static bool join_status(struct scsi_plan *plan, uint64_t lba, uint64_t blocks, bool mapped)
+{
+    if (plan->data_length == STATUS_HEADER_BYTES)
+        return false;
+    uint8_t *last = plan->data + plan->data_length - STATUS_BYTES;
+    uint64_t joined = be32_at(last + 8) + blocks;
+    if (be64_at(last) + be32_at(last + 8) != lba || joined > UINT32_MAX ||
+        (last[12] == 0) != mapped)
+        return false;
+    be32_put(last + 8, (uint32_t)joined);
+    return true;
+}
+
+bool scsi_lba_status_add(struct scsi_plan *plan, uint64_t lba, uint64_t blocks, bool mapped)
+{
+    const uint32_t most = STATUS_HEADER_BYTES + STATUS_MOST * STATUS_BYTES;
+    if (join_status(plan, lba, blocks, mapped))
+        return true;
+    while (blocks > 0 && plan->data_length < most) {
+        uint32_t some = blocks < UINT32_MAX ? (uint32_t)blocks : UINT32_MAX;
+        put_status(plan, lba, some, mapped);
+        lba += some;
+        blocks -= some;
+    }
+    return plan->data_length < most;
+}
+
+/* The length that is said counts what the allocation length cuts off. */
+void scsi_lba_status_end(struct scsi_plan *plan, uint32_t allocation)
+{
+    be32_put(plan->data, plan->data_length - 4);
+    if (plan->data_length > allocation)
+        plan->data_length = allocation;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scsi/opcodes.h"
 
+#include "scsi/copy.h"
 #include "scsi/diagnostic.h"
 #include "scsi/inquiry.h"
 #include "scsi/log.h"
@@ -156,6 +157,12 @@ const struct opcode opcode_table[] = {
     PERSISTENT_OUT(PERSISTENT_PREEMPT_AND_ABORT),
     PERSISTENT_OUT(PERSISTENT_REGISTER_AND_IGNORE),
     PERSISTENT_OUT(PERSISTENT_REGISTER_AND_MOVE),
+    {BLOCKS(0x83, 16, ACCESS_WRITE, RANGE_WHOLE, LIMIT_NONE, OVERLAP_WRITE, copy_plan),
+     .usage = {0xFF, 0, 0, 0, 0, 0, 0, 0, 0, 0, FIELD4, 0, 0}},
+    {PLAIN(0x84, COPY_STATUS, 16, ACCESS_READ, OVERLAP_BARRIER, 0, copy_plan_status),
+     .usage = {0xFF, ACTION_MASK, 0xFF, 0, 0, 0, 0, 0, 0, 0, FIELD4, 0, 0}},
+    {PLAIN(0x84, COPY_PARAMETERS, 16, ACCESS_READ, OVERLAP_NONE, 0, copy_plan_parameters),
+     .usage = {0xFF, ACTION_MASK, 0, 0, 0, 0, 0, 0, 0, 0, FIELD4, 0, 0}},
     {READS(0x88, 16, RANGE_CDB16, medium_plan_read), .usage = USAGE_RANGE_16(DPO_FUA)},
     {WRITES(0x89, 16, RANGE_COMPARE, LIMIT_COMPARE, medium_plan_compare_write),
      .usage = {0xFF, DPO_FUA, FIELD8, 0, 0, 0, 0xFF, GROUP, 0}},

@@ -83,6 +83,7 @@ void scsi_server_clear(struct scsi_server *server)
 {
     memset(server->present, 0, sizeof server->present);
     memset(server->info, 0, sizeof server->info);
+    memset(server->copies, 0, sizeof server->copies);
     scsi_state_clear(server->state, 0);
 }
 
@@ -153,6 +154,7 @@ void scsi_power_on(struct scsi_server *server)
 void scsi_forget_volatile(struct scsi_server *server)
 {
     struct scsi_state *state = server->state;
+    memset(server->copies, 0, sizeof server->copies);
     for (uint16_t v = 0; v < VOLUME_MAX; v++)
         memset(server->counts[v].of, 0, sizeof server->counts[v].of);
     for (int n = 0; n < NEXUS_MAX; n++)
@@ -200,9 +202,9 @@ static void plan_clear(struct scsi_plan *plan)
     plan->what = SCSI_RESPOND;
     plan->lba = 0;
     plan->blocks = 0;
-    plan->fua = plan->compare = false;
+    plan->fua = plan->compare = plan->unmap = false;
     plan->pattern_offset = plan->pattern_length = 0;
-    plan->ranges = 0;
+    plan->ranges = plan->allocation = 0;
     plan->status = SCSI_STATUS_GOOD;
     plan->task_response = 0;
     plan->sense_length = 0;

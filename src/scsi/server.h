@@ -59,12 +59,15 @@ enum scsi_do {
     SCSI_READ,    /* lba, blocks: data in; then GOOD */
     SCSI_WRITE,   /* lba, blocks: data out, from offset 0 of the command's data; then GOOD */
     SCSI_FILL, /* lba, blocks with one block's pattern at pattern_offset of the command's data, or
-                  zeroes if pattern_length is 0: WRITE SAME, UNMAP of one range */
-    SCSI_FILL_LIST, /* UNMAP: scsi_unmap_range(command, i) for i below `ranges` filled with zeroes
-                     */
+                  zeroes if pattern_length is 0; `unmap`: not even those: WRITE SAME, UNMAP of one
+                  range */
+    SCSI_FILL_LIST,     /* UNMAP: scsi_unmap_range(command, i) for i below `ranges` */
+    SCSI_LBA_STATUS,    /* GET LBA STATUS from lba on: scsi_lba_status_add() for each run of blocks
+                           that    are all mapped, or all not */
     SCSI_COMPARE_WRITE, /* COMPARE AND WRITE: read lba, blocks; scsi_compare(); RESOLVED; write */
     SCSI_OR_WRITE, /* ORWRITE: read lba, blocks; scsi_or() of it and the data out; write that */
     SCSI_VERIFY,   /* read lba, blocks and scsi_compare() with the data out if `compare`; GOOD */
+    SCSI_COPY,  /* EXTENDED COPY: scsi_copy_segment(i) for i below `ranges`, one after the other */
     SCSI_FLUSH, /* SYNCHRONIZE CACHE: what was acknowledged before it is on the drives, flushed */
 };
 
@@ -83,6 +86,8 @@ struct scsi_plan {
     uint32_t blocks;
     bool fua;     /* write: on the drives, flushed, before GOOD */
     bool compare; /* verify: BYTCHK */
+    bool unmap;
+    uint32_t allocation; /* GET LBA STATUS */
     uint32_t pattern_offset, pattern_length;
     uint32_t ranges;
     uint8_t status;
@@ -116,10 +121,32 @@ void scsi_power_on(struct scsi_server *server);
  * the offset in INFORMATION). True: equal. */
 bool scsi_compare(const struct scsi_plan *asked, const uint8_t *expected, const uint8_t *found,
                   uint32_t length, struct scsi_plan *plan);
+/* GET LBA STATUS: an answer without descriptors; one more (false: there is no room for another);
+ * cut to the allocation length. */
+void scsi_lba_status_begin(struct scsi_plan *plan);
+bool scsi_lba_status_add(struct scsi_plan *plan, uint64_t lba, uint64_t blocks, bool mapped);
+void scsi_lba_status_end(struct scsi_plan *plan, uint32_t allocation);
 /* ORWRITE: the data out is ORed into what was found. */
 void scsi_or(const uint8_t *data, uint8_t *found, uint32_t length);
 /* The i-th range of an UNMAP parameter list that scsi_plan has accepted; blocks may be 0. */
 void scsi_unmap_range(const uint8_t *data, uint32_t i, uint64_t *lba, uint32_t *blocks);
+
+/* EXTENDED COPY: segment i of a parameter list that scsi_plan has accepted; false: one of its
+ * volumes is no more, or has not these blocks. */
+struct scsi_copy {
+    uint16_t from, to; /* volumes */
+    uint64_t from_lba, to_lba;
+    uint32_t bytes; /* whole blocks of both */
+};
+bool scsi_copy_segment(const struct scsi_server *server, const uint8_t *data, uint32_t length,
+                       uint32_t i, struct scsi_copy *out);
+/* Does the command copy from or to another volume than it was sent to? Then its extent does not say
+ * all. */
+bool scsi_copy_crosses(const struct scsi_server *server, const struct command_message *command,
+                       const uint8_t *data, uint32_t length);
+/* The command is done: what RECEIVE COPY RESULTS tells. Said by primary and secondaries. */
+void scsi_copied(struct scsi_server *server, const struct command_message *command,
+                 const uint8_t *data, uint32_t length, uint8_t status);
 
 /* CHECK CONDITION with fixed-format sense (SPC-4 4.5.3) of 18 bytes into sense[]. Returns 18. */
 uint8_t scsi_sense(uint8_t *sense, uint8_t key, uint8_t asc, uint8_t ascq);

@@ -248,6 +248,7 @@ static void unmap_checks_its_list(void **unused)
     assert_int_equal(h->plan.what, SCSI_FILL);
     assert_int_equal(h->plan.lba, 5);
     assert_int_equal(h->plan.blocks, 10);
+    assert_true(h->plan.unmap);
     unmap(h, 3, (const uint64_t[][2]){{5, 0}, {7, 1}, {9, 2}});
     assert_int_equal(h->plan.what, SCSI_FILL_LIST);
     assert_int_equal(h->plan.ranges, 3);
@@ -428,8 +429,64 @@ static void large_blocks(void **unused)
     host_cdb(h, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0);
     assert_int_equal(be32_at(h->answer), UINT32_MAX);
     host_cdb(h, 0x9E, 0x12, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 24, 0, 0);
+    assert_int_equal(h->plan.what, SCSI_LBA_STATUS);
+    assert_int_equal(h->plan.lba, 9);
+    assert_int_equal(h->plan.blocks, 0);
+    assert_int_equal(h->plan.allocation, 24);
+    host_free(h);
+}
+
+/* What goes on alike is one descriptor, as long as its field can say it. */
+static void lba_status_joins_runs(void **unused)
+{
+    (void)unused;
+    struct host *h = host_new();
+    h->plan.data = h->answer;
+    scsi_lba_status_begin(&h->plan);
+    assert_true(scsi_lba_status_add(&h->plan, 9, 3, true));
+    assert_true(scsi_lba_status_add(&h->plan, 12, 4, true));
+    assert_true(scsi_lba_status_add(&h->plan, 16, 128, false));
+    assert_true(scsi_lba_status_add(&h->plan, 144, 1ull << 33, false));
+    scsi_lba_status_end(&h->plan, 1000);
+    assert_int_equal(h->plan.data_length, 8 + 5 * 16);
+    assert_int_equal(be32_at(h->answer), 4 + 5 * 16);
     assert_int_equal(be64_at(h->answer + 8), 9);
-    assert_int_equal(be32_at(h->answer + 16), UINT32_MAX);
+    assert_int_equal(be32_at(h->answer + 16), 7);
+    assert_int_equal(h->answer[20], 0);
+    assert_int_equal(be64_at(h->answer + 24), 16);
+    assert_int_equal(be32_at(h->answer + 32), 128);
+    assert_int_equal(h->answer[36], 1);
+    assert_int_equal(be32_at(h->answer + 48), UINT32_MAX);
+    assert_int_equal(be64_at(h->answer + 72), 144 + 2ull * UINT32_MAX);
+    scsi_lba_status_begin(&h->plan);
+    uint64_t lba = 0;
+    while (scsi_lba_status_add(&h->plan, lba, 1, lba % 2))
+        assert_in_range(++lba, 1, 4000);
+    scsi_lba_status_end(&h->plan, 24);
+    assert_int_equal(h->plan.data_length, 24);
+    assert_int_equal(be32_at(h->answer), 4 + 16 * (lba + 1));
+    host_free(h);
+}
+
+/* WRITE SAME with UNMAP takes blocks away only if they are to be zeroes. */
+static void write_same_unmaps_zeroes(void **unused)
+{
+    (void)unused;
+    struct host *h = host_new();
+    uint8_t block[512] = {0};
+    const uint8_t same[10] = {0x41, [5] = 7, [8] = 9}, unmap10[10] = {0x41, 8, [5] = 7, [8] = 9};
+    const uint8_t no_data[16] = {0x93, 9, [9] = 7, [13] = 9};
+    host_data(h, same, 10, block, 512);
+    assert_false(h->plan.unmap);
+    assert_int_equal(h->plan.pattern_length, 0);
+    host_data(h, unmap10, 10, block, 512);
+    assert_true(h->plan.unmap);
+    host_data(h, no_data, 16, NULL, 0);
+    assert_true(h->plan.unmap);
+    block[511] = 1;
+    host_data(h, unmap10, 10, block, 512);
+    assert_false(h->plan.unmap);
+    assert_int_equal(h->plan.pattern_length, 512);
     host_free(h);
 }
 
@@ -475,6 +532,8 @@ int main(void)
         cmocka_unit_test(wrong_fields_are_pointed_at),
         cmocka_unit_test(luns_without_a_volume),
         cmocka_unit_test(large_blocks),
+        cmocka_unit_test(lba_status_joins_runs),
+        cmocka_unit_test(write_same_unmaps_zeroes),
         cmocka_unit_test(any_cdb_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,16 @@ struct volume_counts {
     } of[COUNTS];
 };
 
+/* What became of an EXTENDED COPY. As little of the replicated state as the counts above. */
+enum { COPY_RESULTS_MAX = 64 };
+struct copy_result {
+    uint8_t status; /* 0: none */
+    uint8_t sender, identifier;
+    uint16_t segments;
+    uint32_t nexus;
+    uint64_t bytes;
+};
+
 struct scsi_server {
     uint8_t group;
     uint8_t switches;
@@ -109,6 +119,8 @@ struct scsi_server {
     bool present[VOLUME_MAX];
     struct volume_info info[VOLUME_MAX];
     struct volume_counts counts[VOLUME_MAX];
+    struct copy_result copies[COPY_RESULTS_MAX];
+    uint32_t copy_next;
     struct scsi_state *state;
     struct scsi_state *spare; /* where scsi_load builds the next one */
 };

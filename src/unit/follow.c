@@ -92,8 +92,11 @@ static void apply_done(struct unit *x, const struct entry *entry, uint64_t index
     q->transferred = entry->transferred;
     q->sense_length = entry->sense_length;
     memcpy(q->sense, entry->sense, sizeof q->sense);
-    if (index > 0) /* of a snapshot: it may be counted already */
+    if (index > 0) { /* of a snapshot: it may be counted already */
+        scsi_copied(x->scsi, &q->message, q->data.buffer ? slice_bytes(q->data) : NULL,
+                    q->data.length, q->status);
         scsi_done(x->scsi, &q->message, q->status, q->sense, q->sense_length);
+    }
     table_place(x, q, PLACE_DONE);
     q->phase = RUN_FINISHED;
     if (entry->dirty) {

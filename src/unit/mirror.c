@@ -167,6 +167,20 @@ bool mirror_overlaps(struct unit *x, uint16_t volume, const struct extent *exten
     return found.count > 0;
 }
 
+bool mirror_first(const struct unit *x, uint16_t volume, const struct extent *extent,
+                  struct extent *out)
+{
+    bool any = false;
+    list_each (&x->dirty, link, next) {
+        const struct queued *q = list_member(link, struct queued, dirty_link);
+        if (!meets(q, volume, extent) || (any && q->written.lba >= out->lba))
+            continue;
+        *out = q->written;
+        any = true;
+    }
+    return any;
+}
+
 static void sort_by_order(struct meeting *m)
 {
     for (uint32_t i = 1; i < m->count; i++) {
@@ -313,6 +327,8 @@ void mirror_destaged(struct unit *x, struct queued *q)
     x->progress++;
     table_maybe_free(x, q);
     run_kick(x, volume);
+    if (x->barriers > 0)
+        run_retry(x); /* one of another volume may wait for this */
 }
 
 bool mirror_flushed(struct unit *x, uint16_t volume, uint64_t number)

@@ -15,6 +15,8 @@ static void keep_plan(struct queued *q, const struct scsi_plan *plan)
     q->ranges = plan->ranges;
     q->fua = plan->fua;
     q->compare = plan->compare;
+    q->unmap = plan->unmap;
+    q->allocation = plan->allocation;
     q->transferred = 0;
 }
 
@@ -27,7 +29,7 @@ static void medium_error(struct queued *q, bool write)
 
 static bool mirrored_mode(const struct unit *x, const struct queued *q)
 {
-    const struct pool_info *pool = array_volume_pool(x->array, q->message.volume);
+    const struct pool_info *pool = array_volume_pool(x->array, q->io_volume);
     bool mirrored =
         pool && (pool->cache == CACHE_MIRRORED || mutant(MUTANT_WRITE_THROUGH_MIRRORED));
     return mirrored && (!unit_lone(x) || mutant(MUTANT_LONE_MIRRORED));
@@ -136,7 +138,7 @@ static void fill(struct unit *x, struct queued *q)
     struct slice pattern = slice_none();
     if (q->pattern_length)
         pattern = slice_of(q->data.buffer, q->data.offset + q->pattern_offset, q->pattern_length);
-    run_io(x, q, ARRAY_FILL, pattern);
+    run_io(x, q, q->unmap ? ARRAY_UNMAP : ARRAY_FILL, pattern);
 }
 
 static void fill_next(struct unit *x, struct queued *q)
@@ -145,6 +147,7 @@ static void fill_next(struct unit *x, struct queued *q)
     while (q->range < q->ranges && q->blocks == 0)
         scsi_unmap_range(slice_bytes(q->data), q->range++, &q->lba, &q->blocks);
     q->pattern_length = 0;
+    q->unmap = true;
     if (q->blocks)
         q->range--; /* again from here, should it have to wait */
     fill(x, q);
@@ -166,6 +169,73 @@ static void plan_flush(struct unit *x, struct queued *q)
     run_io(x, q, ARRAY_FLUSH, slice_none());
 }
 
+/* ---- EXTENDED COPY ---- */
+
+static void copy_failed(struct unit *x, struct queued *q, uint8_t ascq)
+{
+    q->status = 0x02;
+    q->sense_length = scsi_sense(q->sense, 0x0A, 0x0D, ascq);
+    run_finish(x, q);
+}
+
+/* Dirty data of any volume in the way: it is brought to the drives first. */
+static bool copy_waits(struct unit *x, struct queued *q, uint16_t volume, uint64_t lba)
+{
+    struct extent extent = {OVERLAP_WRITE, lba, q->blocks};
+    if (!mirror_overlaps(x, volume, &extent))
+        return false;
+    run_block(x, q);
+    return true;
+}
+
+/* The next piece: read, then written. */
+static void copy_next(struct unit *x, struct queued *q)
+{
+    struct scsi_copy copy = {0};
+    for (; q->range < q->ranges; q->range++, q->copied = 0) {
+        if (!scsi_copy_segment(x->scsi, slice_bytes(q->data), q->data.length, q->range, &copy)) {
+            copy_failed(x, q, 0x02);
+            return;
+        }
+        if (q->copied < copy.bytes)
+            break;
+    }
+    if (q->range == q->ranges) {
+        finish_good(x, q);
+        return;
+    }
+    uint32_t from_bytes = scsi_volume(x->scsi, copy.from)->block_bytes;
+    uint32_t to_bytes = scsi_volume(x->scsi, copy.to)->block_bytes, left = copy.bytes - q->copied;
+    q->piece = left < COMMAND_DATA_MAX ? left : COMMAND_DATA_MAX;
+    q->lba = copy.to_lba + q->copied / to_bytes;
+    q->blocks = q->piece / to_bytes;
+    if (copy_waits(x, q, copy.to, q->lba))
+        return;
+    if (q->work.buffer) {
+        q->io_volume = copy.to;
+        q->fua = must_flush(x, q);
+        run_io(x, q, ARRAY_WRITE, q->work);
+        return;
+    }
+    q->lba = copy.from_lba + q->copied / from_bytes;
+    q->blocks = q->piece / from_bytes;
+    q->io_volume = copy.from;
+    if (!copy_waits(x, q, copy.from, q->lba))
+        run_io(x, q, ARRAY_READ, slice_none());
+}
+
+static void copied(struct unit *x, struct queued *q)
+{
+    if (q->io.op == ARRAY_READ) {
+        q->work = q->io.data;
+    } else {
+        slice_drop(&q->work);
+        q->copied += q->piece;
+    }
+    x->progress++;
+    copy_next(x, q);
+}
+
 void plan_command(struct unit *x, struct queued *q)
 {
     struct scsi_plan *plan = &x->plan;
@@ -175,6 +245,10 @@ void plan_command(struct unit *x, struct queued *q)
     }
     if (q->planned && q->what == SCSI_FILL_LIST && q->range > 0) {
         fill_next(x, q);
+        return;
+    }
+    if (q->planned && q->what == SCSI_COPY) {
+        copy_next(x, q);
         return;
     }
     memset(plan, 0, offsetof(struct scsi_plan, effect));
@@ -209,10 +283,46 @@ void plan_command(struct unit *x, struct queued *q)
         else if (!waits_for_mirror(x, q))
             run_io(x, q, ARRAY_READ, slice_none());
         break;
+    case SCSI_COPY:
+        q->range = q->copied = 0;
+        copy_next(x, q);
+        break;
+    case SCSI_LBA_STATUS:
+        run_io(x, q, ARRAY_READ, slice_none()); /* of nothing: the map is known when it ends */
+        break;
     case SCSI_FLUSH:
         plan_flush(x, q);
         break;
     }
+}
+
+/* The granules of what is done and not on the drives count as mapped: they will be. */
+static void lba_status(struct unit *x, struct queued *q)
+{
+    const struct volume_info *info = scsi_volume(x->scsi, q->message.volume);
+    struct scsi_plan *plan = &x->plan;
+    memset(plan, 0, offsetof(struct scsi_plan, effect));
+    plan->data = x->plan_data;
+    scsi_lba_status_begin(plan);
+    uint64_t lba = q->lba, granule = info && info->granule_blocks ? info->granule_blocks : 1;
+    bool room = true;
+    while (room && info && lba < info->blocks) {
+        bool mapped;
+        uint64_t blocks = array_mapped(x->array, q->message.volume, lba, &mapped);
+        struct extent dirty, extent = {OVERLAP_READ, lba / granule * granule, 0};
+        extent.blocks = lba + blocks - extent.lba;
+        if (!mapped && mirror_first(x, q->message.volume, &extent, &dirty)) {
+            uint64_t first = dirty.lba / granule * granule;
+            uint64_t end = ((dirty.lba + dirty.blocks - 1) / granule + 1) * granule;
+            mapped = first <= lba;
+            if ((mapped ? end : first) - lba < blocks)
+                blocks = (mapped ? end : first) - lba;
+        }
+        room = scsi_lba_status_add(plan, lba, blocks, mapped);
+        lba += blocks;
+    }
+    scsi_lba_status_end(plan, q->allocation);
+    answer(x, q, plan);
 }
 
 /* COMPARE AND WRITE: the outcome is resolved before anything is written; VERIFY: it is the answer.
@@ -255,6 +365,10 @@ void plan_drives_done(struct unit *x, struct queued *q)
         run_kick(x, q->message.volume);
         return;
     }
+    if (q->io.failed && q->what == SCSI_COPY) {
+        copy_failed(x, q, 0x01);
+        return;
+    }
     if (q->io.failed) {
         medium_error(q, write);
         run_finish(x, q);
@@ -266,7 +380,11 @@ void plan_drives_done(struct unit *x, struct queued *q)
                slice_none()); /* it went lone meanwhile: flushed, then answered */
         return;
     }
-    if (q->what == SCSI_READ) {
+    if (q->what == SCSI_COPY) {
+        copied(x, q);
+    } else if (q->what == SCSI_LBA_STATUS) {
+        lba_status(x, q);
+    } else if (q->what == SCSI_READ) {
         q->reply = q->io.data;
         q->transferred = q->reply.length;
         finish_good(x, q);

@@ -56,13 +56,21 @@ static void wait_for_gate(struct unit *x, struct queued *q, enum run_phase phase
     list_append(&x->handshakes, &q->run_link);
 }
 
+/* It reaches into other volumes: then it has the whole group for itself. */
+static bool crosses(const struct unit *x, const struct queued *q)
+{
+    return q->has_body && q->data.buffer &&
+           scsi_copy_crosses(x->scsi, &q->message, slice_bytes(q->data), q->data.length);
+}
+
 void run_begin(struct unit *x, struct queued *q)
 {
     if (q->withdrawn)
         q->extent = (struct extent){OVERLAP_NONE, 0, 0};
     else
         scsi_extent(x->scsi, &q->message, &q->extent);
-    q->group_barrier = q->message.kind == COMMAND_MANAGE && !q->withdrawn;
+    q->io_volume = q->message.volume;
+    q->group_barrier = !q->withdrawn && (q->message.kind == COMMAND_MANAGE || crosses(x, q));
     x->barriers += q->group_barrier;
     q->planned = q->compared = false;
     q->range = 0;
@@ -126,7 +134,7 @@ void run_io(struct unit *x, struct queued *q, enum array_op op, struct slice dat
     q->phase = RUN_DRIVES;
     memset(&q->io, 0, sizeof q->io);
     q->io.op = op;
-    q->io.volume = q->message.volume;
+    q->io.volume = q->io_volume;
     q->io.lba = q->lba;
     q->io.blocks = q->blocks;
     q->io.data = data;
@@ -316,6 +324,8 @@ void run_finish(struct unit *x, struct queued *q)
     list_remove(&q->run_link);
     list_remove(&q->volume_link);
     q->phase = RUN_FINISHED;
+    scsi_copied(x->scsi, &q->message, q->data.buffer ? slice_bytes(q->data) : NULL, q->data.length,
+                q->status);
     table_place(x, q, PLACE_DONE);
     if (mirrored)
         mirror_add(x, q);

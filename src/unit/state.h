@@ -77,14 +77,16 @@ struct queued {
     struct extent extent;
     enum scsi_do what; /* what was planned, and its terms (struct scsi_plan) */
     uint64_t lba;
-    uint32_t blocks, pattern_offset, pattern_length, ranges;
-    bool planned, fua, compare;
+    uint32_t blocks, pattern_offset, pattern_length, ranges, allocation;
+    bool planned, fua, compare, unmap;
     bool mirrored; /* a write that is answered from the mirror */
     struct array_io io;
-    struct slice work;     /* what is written is not what the host sent: ORWRITE */
-    bool compared;         /* COMPARE AND WRITE: read and found equal */
-    uint32_t range;        /* FILL_LIST: the next one */
-    uint64_t flush_number; /* FLUSH: dirty writes up to this one go first */
+    struct slice work;      /* what is written is not what the host sent: ORWRITE, EXTENDED COPY */
+    uint16_t io_volume;     /* of `io` */
+    uint32_t copied, piece; /* EXTENDED COPY: bytes of this segment; of the piece under way */
+    bool compared;          /* COMPARE AND WRITE: read and found equal */
+    uint32_t range;         /* FILL_LIST: the next one */
+    uint64_t flush_number;  /* FLUSH: dirty writes up to this one go first */
     bool group_barrier;
 
     /* mirror: done, not on the drives */
@@ -465,6 +467,9 @@ void plan_manage_resolved(struct unit *x, struct queued *q); /* carried out, or 
 void mirror_add(struct unit *x, struct queued *q);
 void mirror_remove(struct unit *x, struct queued *q); /* CLEAN */
 bool mirror_overlaps(struct unit *x, uint16_t volume, const struct extent *extent);
+/* The extent of the dirty write that meets this one at its lowest place. */
+bool mirror_first(const struct unit *x, uint16_t volume, const struct extent *extent,
+                  struct extent *out);
 /* Data of the extent from the mirror alone: 1 done (slice has a reference), 0 not covered, -1 no
  * memory now. */
 int mirror_read(struct unit *x, uint16_t volume, const struct extent *extent, struct slice *out);

@@ -26,14 +26,23 @@ static struct op *send_all(struct story *s, uint8_t code, uint8_t byte, uint64_t
 }
 
 /* Each byte of these blocks is `byte`. */
-static bool reads_as(struct story *s, uint64_t lba, uint32_t blocks, uint8_t byte)
+static bool reads_on(struct story *s, int volume, uint64_t lba, uint32_t blocks, uint8_t byte)
 {
-    struct op *op = send16(s, (const uint8_t[]){0x88, 0}, lba, blocks, NULL, 0, blocks * BLOCK);
+    uint8_t cdb[16] = {0x88};
+    be64_put(cdb + 2, lba);
+    be32_put(cdb + 10, blocks);
+    struct op *op =
+        story_send(s, op_cdb(s->site->clients, cdb, NULL, 0, blocks * BLOCK), volume, 0);
     story_good(s, op, MS(1000));
     for (uint32_t i = 0; i < blocks * BLOCK; i++)
         if (op->in[i] != byte)
             return false;
     return op->in_length == blocks * BLOCK;
+}
+
+static bool reads_as(struct story *s, uint64_t lba, uint32_t blocks, uint8_t byte)
+{
+    return reads_on(s, 0, lba, blocks, byte);
 }
 
 /* ORWRITE has written one copy and not the other: it is carried out once more, on what it left. */
@@ -55,4 +64,131 @@ void story_or_write_half_done(struct story *s)
     story_assert(s, reads_as(s, 640, 1, 0x0F) && reads_as(s, 641, 1, 0x8F));
     story_assert(s, reads_as(s, 642, 4, 0xBF) && reads_as(s, 646, 1, 0x8F));
     story_assert(s, reads_as(s, 647, 1, 0x0F));
+}
+
+/* What GET LBA STATUS says of the granule at that LBA. */
+static bool is_mapped(struct story *s, uint64_t lba)
+{
+    struct op *op = send16(s, (const uint8_t[]){0x9E, 0x12}, lba, 24, NULL, 0, 24);
+    story_good(s, op, MS(1000));
+    story_assert(s, op->in_length == 24 && be64_at(op->in + 8) == lba);
+    return (op->in[20] & 0x0F) == 0;
+}
+
+/* UNMAP of whole granules and their edges, half done when the primary dies, is done by the next
+ * one; a write to one of them then shows nothing of what was there, also after a power cut. */
+void story_unmap_half_done(struct story *s)
+{
+    enum { WRITE_16 = 0x8A, GRANULE = 128 };
+    story_assert(s, !is_mapped(s, GRANULE) && reads_as(s, GRANULE, 8, 0));
+    for (uint64_t lba = GRANULE - 8; lba < 3 * GRANULE + 8; lba += 8)
+        story_good(s, send_all(s, WRITE_16, 0x77, lba, 8), MS(1000));
+    story_assert(s, is_mapped(s, GRANULE - 8) && is_mapped(s, 3 * GRANULE));
+    struct op_range range = {GRANULE - 4, 2 * GRANULE + 8};
+    story_lose(s, "A", "L2", MESSAGE_DRIVE_COMMAND);
+    struct op *unmap = story_send(s, op_unmap(s->site->clients, &range, 1), 0, 0);
+    story_run(s, MS(5));
+    story_assert(s, unmap->state == OP_STATE_WAITING);
+    story_crash(s, "A");
+    story_good(s, unmap, MS(300));
+    story_assert(s, reads_as(s, GRANULE - 4, 8, 0) && reads_as(s, GRANULE - 8, 4, 0x77));
+    story_assert(s, reads_as(s, 3 * GRANULE, 4, 0) && reads_as(s, 3 * GRANULE + 4, 4, 0x77));
+    story_assert(s, !is_mapped(s, GRANULE) && !is_mapped(s, 2 * GRANULE));
+    story_good(s, send_all(s, WRITE_16, 0x11, GRANULE + 8, 8), MS(1000));
+    story_assert(s, is_mapped(s, GRANULE + 8) && !is_mapped(s, 2 * GRANULE));
+    story_power_cut(s);
+    story_restore(s, "A", "L2");
+    site_start(s->site);
+    story_until(s, site_primary(s->site, 0) >= 0 && site_primary(s->site, 1) >= 0, MS(20000));
+    story_settle_attentions(s);
+    story_assert(s, reads_as(s, GRANULE, 8, 0) && reads_as(s, GRANULE + 8, 8, 0x11));
+    story_assert(s, reads_as(s, GRANULE + 16, 8, 0) && reads_as(s, 2 * GRANULE, 8, 0));
+}
+
+/* Acknowledged data in the mirrors over granules that no drive knows of: they count as mapped, and
+ * the next primary maps them. */
+void story_mirror_over_unmapped_granules(struct story *s)
+{
+    enum { GRANULE = 128 };
+    story_lose(s, "A", "L1", MESSAGE_DRIVE_COMMAND);
+    story_lose(s, "A", "L2", MESSAGE_DRIVE_COMMAND);
+    struct op *w = story_write(s, 0, 5 * GRANULE - 4, 8, 0);
+    story_assert(s, !is_mapped(s, 4 * GRANULE - 1));
+    story_assert(s, is_mapped(s, 4 * GRANULE) && is_mapped(s, 6 * GRANULE - 1));
+    story_assert(s, !is_mapped(s, 6 * GRANULE) && reads_as(s, 6 * GRANULE, 1, 0));
+    story_crash(s, "A");
+    story_good(s, story_send_write(s, 0, 5 * GRANULE + 8, 8, 0), MS(300));
+    story_assert(s, story_stamp(s, 0, 5 * GRANULE - 4, 0) == w->stamp);
+    story_assert(s, reads_as(s, 5 * GRANULE - 8, 4, 0));
+    story_flush(s, 0, 0);
+    story_assert(s, is_mapped(s, 4 * GRANULE) && is_mapped(s, 5 * GRANULE));
+    story_assert(s, !is_mapped(s, 6 * GRANULE));
+}
+
+/* Every byte of the block tells where it was written. */
+static struct op *send_pattern(struct story *s, uint64_t lba, uint8_t first)
+{
+    enum { WRITE_16 = 0x8A };
+    uint8_t out[8 * BLOCK];
+    for (uint32_t i = 0; i < 8; i++)
+        memset(out + i * BLOCK, first + (int)i, BLOCK);
+    return send16(s, (const uint8_t[]){WRITE_16, 0}, lba, 8, out, sizeof out, 0);
+}
+
+/* From volume `from` to volume `to`, sent to volume 0; they are named by their UUID. */
+static struct op *send_copy(struct story *s, const int volumes[2], uint64_t from_lba,
+                            uint64_t to_lba, uint16_t blocks)
+{
+    enum { UUID_AT = 4 + 12 + 44 + 4 }; /* in page 83 */
+    uint8_t list[16 + 2 * 32 + 28] = {7}, cdb[16] = {0x83, [13] = sizeof list};
+    be16_put(list + 2, 64);
+    be32_put(list + 8, 28);
+    for (int v = 0; v < 2; v++) {
+        const uint8_t inquiry[6] = {0x12, 1, 0x83, 0, 255, 0};
+        struct op *op =
+            story_send(s, op_cdb(s->site->clients, inquiry, NULL, 0, 255), volumes[v], 0);
+        story_good(s, op, MS(1000));
+        uint8_t *target = list + 16 + 32 * v;
+        target[0] = 0xE4;
+        target[4] = 1;
+        target[5] = 0x0A;
+        target[7] = 18;
+        memcpy(target + 8, op->in + UUID_AT, 18);
+    }
+    uint8_t *segment = list + 16 + 64;
+    segment[0] = 2;
+    segment[3] = 24;
+    segment[7] = 1;
+    be16_put(segment + 10, blocks);
+    be64_put(segment + 12, from_lba);
+    be64_put(segment + 20, to_lba);
+    return story_send(s, op_cdb(s->site->clients, cdb, list, sizeof list, 0), 0, 0);
+}
+
+/* EXTENDED COPY dies with its primary between two pieces; the next one copies all of it. Writes
+ * that come meanwhile, to either volume, wait. */
+void story_copy_across_a_takeover(struct story *s)
+{
+    enum { PIECES = 3, PIECE = COMMAND_DATA_MAX / BLOCK };
+    const int volumes[2] = {0, 1};
+    for (uint64_t i = 0; i < PIECES; i++)
+        story_good(s, send_pattern(s, i * PIECE + 16, (uint8_t)(i * 16 + 1)), MS(1000));
+    struct op *other = send_copy(s, volumes, 16, 4096, 8);
+    story_good(s, other, MS(1000));
+    story_assert(s, reads_on(s, 1, 4096, 1, 1) && reads_on(s, 1, 4103, 1, 8));
+    story_hold(s, "L2", "A", MESSAGE_DRIVE_RESPONSE);
+    struct op *copy = send_copy(s, (const int[]){0, 0}, 0, 8192, PIECES * PIECE);
+    story_until(s, story_held(s, "L2", "A"), MS(100));
+    struct op *after = send_pattern(s, 8192 + PIECE + 16, 0x70);
+    story_run(s, MS(5));
+    story_assert(s, copy->state == OP_STATE_WAITING && after->state == OP_STATE_WAITING);
+    story_crash(s, "A");
+    story_good(s, copy, MS(1000));
+    story_good(s, after, MS(1000));
+    for (uint64_t i = 0; i < PIECES; i++) {
+        uint8_t first = i == 1 ? 0x70 : (uint8_t)(i * 16 + 1);
+        story_assert(s, reads_as(s, 8192 + i * PIECE + 16, 1, first));
+        story_assert(s, reads_as(s, 8192 + i * PIECE + 23, 1, (uint8_t)(first + 7)));
+    }
+    story_assert(s, reads_as(s, 8192, 16, 0));
 }

@@ -23,6 +23,7 @@ void standby(struct site_options *o); /* module A is preferred in both groups */
 void write_through(struct site_options *o);
 void deaths_unknown(struct site_options *o);   /* as across machines */
 void short_processing(struct site_options *o); /* write through; the processing limit is 300 ms */
+void two_volumes(struct site_options *o);      /* of each group; write through */
 void real_switches(struct site_options *o);    /* interface switches and hosts with iSCSI */
 
 #define STORIES(X)                                               \
@@ -85,6 +86,9 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(tray_loses_power_for_a_moment, deaths_unknown)             \
     X(tray_loses_power_and_its_primary_dies, deaths_unknown)     \
     X(or_write_half_done, write_through)                         \
+    X(unmap_half_done, write_through)                            \
+    X(copy_across_a_takeover, two_volumes)                       \
+    X(mirror_over_unmapped_granules, plain)                      \
     X(overlapping_writes_destaged_together, plain)               \
     X(overlapping_writes_across_a_region, plain)                 \
     X(logged_in_twice_while_a_drive_is_looked_at, plain)         \

@@ -32,6 +32,13 @@ void short_processing(struct site_options *o)
     o->limits.processing_ns = MS(300);
 }
 
+void two_volumes(struct site_options *o)
+{
+    o->cache = CACHE_WRITE_THROUGH;
+    o->volumes = 2;
+    o->drive_bytes = 32 << 20;
+}
+
 void real_switches(struct site_options *o)
 {
     o->iscsi = true;
