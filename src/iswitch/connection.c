@@ -55,10 +55,33 @@ static void copy_address(char out[PORTAL_BYTES], const char *address)
     memcpy(out, address ? address : "", length);
 }
 
+static struct connection *oldest_login(const struct iswitch *x)
+{
+    list_each (&x->connections, link, next) {
+        struct connection *c = list_member(link, struct connection, link);
+        if (c->state == CONNECTION_STATE_LOGIN)
+            return c;
+    }
+    return NULL;
+}
+
+/* A free place. When there is none, whoever takes longest to log in gives up his: hosts that
+ * connect and say nothing keep nobody else out. NULL: all are logged in. */
+static struct connection *place(struct iswitch *x)
+{
+    struct connection *late = list_empty(&x->free_connections) ? oldest_login(x) : NULL;
+    if (late) {
+        connection_close(x, late, "it has not logged in, and another host wants its place");
+        connection_reap(x, late);
+    }
+    return list_first(&x->free_connections, struct connection, link);
+}
+
 void connection_open(struct iswitch *x, const struct event *event)
 {
-    struct connection *c = list_first(&x->free_connections, struct connection, link);
-    if (!c || x->stopping || connection_find(x, event->stream.stream)) {
+    bool known = connection_find(x, event->stream.stream) != NULL;
+    struct connection *c = x->stopping || known ? NULL : place(x);
+    if (!c) {
         trace_warn(x->trace, "host %s refused: %s", event->stream.peer ? event->stream.peer : "?",
                    x->stopping ? "stopping" : "too many connections");
         actions_add(x->actions, ACTION_STREAM_CLOSE)->stream.stream = event->stream.stream;
