@@ -123,6 +123,7 @@ static void forget(struct iswitch *x, struct connection *c, const char *reason)
     connection_become(x, c, CONNECTION_STATE_CLOSED);
     list_remove(&c->stalled);
     receive_clear(c);
+    connection_sent(x, c);
     struct session *session = c->session;
     c->session = NULL;
     if (session)
@@ -167,6 +168,23 @@ uint32_t connection_max_cmd_sn(const struct connection *c)
     /* It never goes back: what is ahead of its turn lies inside the window. */
     uint32_t used = c->session ? c->session->window_used - c->session->early_used : 0;
     return c->exp_cmd_sn + TASK_WINDOW - used - 1;
+}
+
+static void unsent_add(struct iswitch *x, struct connection *c, uint32_t bytes)
+{
+    c->unsent_bytes += bytes;
+    x->unsent_bytes += bytes;
+    c->unsent_pdus++;
+    if (c->full_ns == 0 && connection_is_full(c, 1))
+        c->full_ns = x->now_ns;
+}
+
+void connection_sent(struct iswitch *x, struct connection *c)
+{
+    must(x->unsent_bytes >= c->unsent_bytes);
+    x->unsent_bytes -= c->unsent_bytes;
+    c->unsent_bytes = c->full_ns = 0;
+    c->unsent_pdus = 0;
 }
 
 bool connection_is_full(const struct connection *c, uint32_t times)
@@ -222,8 +240,7 @@ static void put_header(struct connection *c, struct outlet *o, void *header, enu
         iscsi_digest_put(digest, iscsi_digest(ISCSI_DIGEST_BEGIN, header, ISCSI_BHS_BYTES));
         outlet_put(o, digest, sizeof digest);
     }
-    c->unsent_bytes += ISCSI_BHS_BYTES + length;
-    c->unsent_pdus++;
+    unsent_add(o->x, c, ISCSI_BHS_BYTES + length);
 }
 
 static void put_tail(struct connection *c, struct outlet *o, const uint8_t *data, uint32_t length)
