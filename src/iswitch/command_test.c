@@ -464,6 +464,7 @@ static void back_pressure(void **state)
     t.keep = true;
     enum { WRITES = 12, BLOCKS = 256 };
     uint32_t itt[WRITES];
+    test_host_step(&t, &(struct event){.kind = EVENT_STREAM_SENT, .stream.stream = 1});
     for (uint32_t i = 0; i < WRITES; i++)
         itt[i] = test_host_write(&t, 1, i * BLOCKS, BLOCKS, pattern + i * 100, BLOCKS * 512, true);
     assert_true(t.stream[1].paused);
@@ -495,17 +496,22 @@ static void back_pressure_of_r2t(void **state)
         itt[i] = test_host_write(&t, 1, i * BLOCKS, BLOCKS, NULL, 0, true);
     assert_false(t.stream[1].paused);
     /* data that nobody asked for has no place while others wait for theirs: the host tries again */
-    uint32_t full = test_host_write(&t, 1, 0, BLOCKS, pattern, BLOCKS * 512, true);
+    uint32_t large = test_host_write(&t, 1, 0, BLOCKS * 2, pattern, BLOCKS * 512 * 2, true);
+    /* ... but a little more than what can be put off */
+    uint32_t small = test_host_write(&t, 1, 0, BLOCKS, pattern, BLOCKS * 512, true);
     struct test_pdu pdu;
-    uint32_t r2ts = 0, done = 0, refused = 0;
-    while (done < WRITES && test_host_next(&t, 1, &pdu)) {
+    uint32_t r2ts = 0, done = 0, refused = 0, taken = 0;
+    while ((done < WRITES || refused + taken < 2) && test_host_next(&t, 1, &pdu)) {
         if (pdu.bytes[0] == ISCSI_R2T) {
             r2ts++;
             test_host_data_out(&t, 1, be32_get(pdu.r2t.itt), be32_get(pdu.r2t.ttt), 0, 0, true,
                                pattern, BLOCKS * 512);
-        } else if (be32_get(pdu.scsi.itt) == full) {
+        } else if (be32_get(pdu.scsi.itt) == large) {
             assert_int_equal(pdu.scsi.status, 0x28);
             refused++;
+        } else if (be32_get(pdu.scsi.itt) == small) {
+            assert_int_equal(pdu.scsi.status, 0);
+            taken++;
         } else {
             assert_int_equal(be32_get(pdu.scsi.itt), itt[done++]);
             assert_int_equal(pdu.scsi.status, 0);
@@ -514,6 +520,60 @@ static void back_pressure_of_r2t(void **state)
     assert_int_equal(r2ts, WRITES);
     assert_int_equal(done, WRITES);
     assert_int_equal(refused, 1);
+    assert_int_equal(taken, 1);
+}
+
+/* Three hosts take all that they can get, by writes whose data they keep to themselves; and then by
+ * reads whose answers nobody takes. One that holds nothing is served at once. */
+static void share_of_payload(void **state)
+{
+    for (int reads = 0; reads < 2; reads++) {
+        tear_down(state);
+        struct iswitch_config config = test_host_config();
+        config.payload_bytes = 1 << 20;
+        test_host_begin(&t, &config);
+        test_host_serve(&t);
+        enum { HOSTS = 3, COMMANDS = 20, BLOCKS = 64 };
+        for (uint32_t stream = 1; stream <= HOSTS; stream++) {
+            test_host_connect(&t, stream, TEST_HOST, (uint8_t)stream);
+            for (uint32_t i = 0; i < COMMANDS; i++)
+                if (reads)
+                    test_host_read(&t, stream, 0, BLOCKS);
+                else
+                    test_host_write(&t, stream, 0, BLOCKS, NULL, 0, true);
+        }
+        test_host_wait(&t, MS(10));
+        test_host_connect(&t, 4, TEST_HOST, 4);
+        test_host_read(&t, 4, 0, 8);
+        test_host_expect(&t, 4, ISCSI_DATA_IN);
+        uint32_t itt = test_host_write(&t, 4, 0, 8, pattern, 8 * 512, true);
+        expect_good(4, itt);
+        for (uint32_t stream = 1; reads && stream <= HOSTS; stream++) { /* at last they read */
+            for (uint32_t i = 0; i < COMMANDS; i++)
+                test_host_step(&t,
+                               &(struct event){.kind = EVENT_STREAM_SENT, .stream.stream = stream});
+            for (uint32_t i = 0; i < COMMANDS; i++)
+                test_host_expect(&t, stream, ISCSI_DATA_IN);
+        }
+    }
+}
+
+/* Who never takes his answers is sent away, also one who goes on talking. */
+static void unread_answers(void **state)
+{
+    (void)state;
+    test_host_connect(&t, 1, TEST_HOST, 1);
+    struct iscsi_text_request nop = {.opcode = ISCSI_NOP_OUT | ISCSI_IMMEDIATE, .itt = be32_of(3)};
+    for (int i = 0; i < 5000; i++)
+        test_host_send(&t, 1, &nop, NULL, 0);
+    nop.itt = be32_of(ISCSI_TAG_NONE);
+    for (int s = 0; s < 29; s++) {
+        test_host_wait(&t, MS(1000));
+        test_host_send(&t, 1, &nop, NULL, 0);
+    }
+    assert_false(t.stream[1].closed);
+    test_host_wait(&t, MS(2000));
+    assert_true(t.stream[1].closed);
 }
 
 /* More than we take at once is asked for only in part; the group refuses it. */
@@ -646,6 +706,8 @@ int main(void)
         TEST(refused_commands),
         TEST(back_pressure),
         TEST(back_pressure_of_r2t),
+        TEST(share_of_payload),
+        TEST(unread_answers),
         TEST(too_long),
         TEST(slow_reader),
         TEST(loss_of_a_host),

@@ -55,10 +55,33 @@ static void copy_address(char out[PORTAL_BYTES], const char *address)
     memcpy(out, address ? address : "", length);
 }
 
+static struct connection *oldest_login(const struct iswitch *x)
+{
+    list_each (&x->connections, link, next) {
+        struct connection *c = list_member(link, struct connection, link);
+        if (c->state == CONNECTION_STATE_LOGIN)
+            return c;
+    }
+    return NULL;
+}
+
+/* A free place. When there is none, whoever takes longest to log in gives up his: hosts that
+ * connect and say nothing keep nobody else out. NULL: all are logged in. */
+static struct connection *place(struct iswitch *x)
+{
+    struct connection *late = list_empty(&x->free_connections) ? oldest_login(x) : NULL;
+    if (late) {
+        connection_close(x, late, "it has not logged in, and another host wants its place");
+        connection_reap(x, late);
+    }
+    return list_first(&x->free_connections, struct connection, link);
+}
+
 void connection_open(struct iswitch *x, const struct event *event)
 {
-    struct connection *c = list_first(&x->free_connections, struct connection, link);
-    if (!c || x->stopping || connection_find(x, event->stream.stream)) {
+    bool known = connection_find(x, event->stream.stream) != NULL;
+    struct connection *c = x->stopping || known ? NULL : place(x);
+    if (!c) {
         trace_warn(x->trace, "host %s refused: %s", event->stream.peer ? event->stream.peer : "?",
                    x->stopping ? "stopping" : "too many connections");
         actions_add(x->actions, ACTION_STREAM_CLOSE)->stream.stream = event->stream.stream;
@@ -100,6 +123,7 @@ static void forget(struct iswitch *x, struct connection *c, const char *reason)
     connection_become(x, c, CONNECTION_STATE_CLOSED);
     list_remove(&c->stalled);
     receive_clear(c);
+    connection_sent(x, c);
     struct session *session = c->session;
     c->session = NULL;
     if (session)
@@ -144,6 +168,23 @@ uint32_t connection_max_cmd_sn(const struct connection *c)
     /* It never goes back: what is ahead of its turn lies inside the window. */
     uint32_t used = c->session ? c->session->window_used - c->session->early_used : 0;
     return c->exp_cmd_sn + TASK_WINDOW - used - 1;
+}
+
+static void unsent_add(struct iswitch *x, struct connection *c, uint32_t bytes)
+{
+    c->unsent_bytes += bytes;
+    x->unsent_bytes += bytes;
+    c->unsent_pdus++;
+    if (c->full_ns == 0 && connection_is_full(c, 1))
+        c->full_ns = x->now_ns;
+}
+
+void connection_sent(struct iswitch *x, struct connection *c)
+{
+    must(x->unsent_bytes >= c->unsent_bytes);
+    x->unsent_bytes -= c->unsent_bytes;
+    c->unsent_bytes = c->full_ns = 0;
+    c->unsent_pdus = 0;
 }
 
 bool connection_is_full(const struct connection *c, uint32_t times)
@@ -199,8 +240,7 @@ static void put_header(struct connection *c, struct outlet *o, void *header, enu
         iscsi_digest_put(digest, iscsi_digest(ISCSI_DIGEST_BEGIN, header, ISCSI_BHS_BYTES));
         outlet_put(o, digest, sizeof digest);
     }
-    c->unsent_bytes += ISCSI_BHS_BYTES + length;
-    c->unsent_pdus++;
+    unsent_add(o->x, c, ISCSI_BHS_BYTES + length);
 }
 
 static void put_tail(struct connection *c, struct outlet *o, const uint8_t *data, uint32_t length)

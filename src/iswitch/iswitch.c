@@ -18,7 +18,7 @@
  * I1  A connection is in `connections` from its opening until the end of the step in which it
  * closes. I2  A session is in `sessions` until none of its commands is with a group and every group
  * that knew its nexus has lost it. I3  payload_bytes is the sum over the sessions, a
- * session's that over its tasks. */
+ * session's that over its tasks; unsent_bytes that over the connections. */
 
 #include "iswitch/iswitch.h"
 
@@ -288,6 +288,7 @@ static void consider_delay(struct iswitch *x)
     list_each (&x->connections, link, next) {
         struct connection *c = list_member(link, struct connection, link);
         c->opened_ns += late_ns;
+        c->full_ns += c->full_ns ? late_ns : 0;
         c->heard_ns = x->now_ns;
         nop_doubt(x, c, x->now_ns);
     }
@@ -436,11 +437,14 @@ void iswitch_check(const struct iswitch *x)
         payload_bytes += session->payload_bytes;
     }
     must(payload_bytes == x->payload_bytes); /* I3 */
+    uint64_t unsent_bytes = 0;
     list_each (&x->connections, other, after) {
         const struct connection *c = list_member(other, struct connection, link);
         must(c->state != CONNECTION_STATE_FREE && c->state != CONNECTION_STATE_CLOSED); /* I1 */
         must(!c->session || c->session->connection == c);
+        unsent_bytes += c->unsent_bytes;
     }
+    must(unsent_bytes == x->unsent_bytes); /* I3 */
     sender_check(x->sender);
 }
 

@@ -230,6 +230,7 @@ struct connection {
     uint64_t paused_ns, resumed_ns;
     uint64_t unsent_bytes; /* given to the stream since it last was empty */
     uint32_t unsent_pdus;
+    uint64_t full_ns; /* since when that is more than it may be; 0: it is not */
     /* login and text */
     uint8_t stage, rounds;
     bool login_begun, declared, security_done;
@@ -285,7 +286,8 @@ struct iswitch {
     uint64_t drain_ns;
     uint32_t redirects;
     uint64_t payload_bytes, commands;
-    uint8_t *hold; /* of all connections */
+    uint64_t unsent_bytes; /* of all connections */
+    uint8_t *hold;         /* of all connections */
     struct connection *connection;
     struct list connections, free_connections, stalled;
     struct list *bucket;
@@ -339,6 +341,8 @@ uint32_t connection_max_cmd_sn(const struct connection *c);
 
 /* Does so much lie unsent, times `times` what is good? */
 bool connection_is_full(const struct connection *c, uint32_t times);
+/* All of it has left. */
+void connection_sent(struct iswitch *x, struct connection *c);
 
 /* ---- receive.c ---- */
 
@@ -473,7 +477,8 @@ struct task *task_new(struct iswitch *x, struct session *session, bool spare);
 void task_free(struct iswitch *x, struct task *task);
 struct task *task_find(struct session *session, uint32_t itt);
 void task_set_itt(struct task *task, uint32_t itt);
-/* May so much payload of this session be under way beside what is? Counts it for the task. */
+/* May so much payload of this session be under way beside what is: its fair share? And: counts it.
+ */
 bool task_may_charge(const struct iswitch *x, const struct session *session, uint32_t bytes);
 void task_charge(struct iswitch *x, struct task *task, uint32_t bytes);
 /* All its data is here, as of begun_ns: on to its group, or to what it must wait for first. */

@@ -174,13 +174,26 @@ static void unended_logins(void **state)
     assert_true(t.stream[1].closed && t.stream[2].closed);
 }
 
+/* Six places. Silent hosts make room for others, the oldest first; those that are logged in never.
+ */
 static void too_many(void **state)
 {
     (void)state;
-    for (uint32_t i = 1; i <= 7; i++)
+    test_host_connect(&t, 1, TEST_HOST, 1);
+    for (uint32_t i = 2; i <= 7; i++)
         test_host_open(&t, i);
-    assert_false(t.stream[6].closed);
-    assert_true(t.stream[7].closed);
+    assert_true(t.stream[2].closed);
+    for (uint32_t i = 3; i <= 7; i++) {
+        assert_false(t.stream[i].closed);
+        test_host_login(&t, i, TEST_HOST, (uint8_t)i, TEXT("TargetName=" TEST_TARGET "\0"));
+        struct test_pdu pdu = test_host_expect(&t, i, ISCSI_LOGIN_RESPONSE);
+        assert_int_equal(be16_get(pdu.login.status), ISCSI_LOGIN_SUCCESS);
+    }
+    test_host_open(&t, 8);
+    assert_true(t.stream[8].closed);
+    for (uint32_t i = 3; i <= 7; i++)
+        assert_false(t.stream[i].closed);
+    assert_false(t.stream[1].closed);
 }
 
 static void discovery(void **state)

@@ -34,7 +34,8 @@ enum verdict nop_begin(struct iswitch *x, struct connection *c)
     if (length <= TEXT_BYTES && c->text_length == 0) {
         receive_into_text(c);
     } else {
-        struct buffer *buffer = buffer_get(x->buffers, length);
+        bool room = !c->session || task_may_charge(x, c->session, length);
+        struct buffer *buffer = room ? buffer_get(x->buffers, length) : NULL;
         if (!buffer)
             return VERDICT_STALL;
         receive_into_buffer(c, buffer, 0);
@@ -167,7 +168,7 @@ void nop_tick(struct iswitch *x, struct connection *c)
             connection_close(x, c, "no login in the time limit");
         return;
     }
-    if (connection_is_full(c, 2) && x->now_ns - c->paused_ns >= DATA_LIMIT_NS) {
+    if (c->full_ns > 0 && x->now_ns - c->full_ns >= DATA_LIMIT_NS) {
         connection_close(x, c, "it does not read what it asked for");
         return;
     }

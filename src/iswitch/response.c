@@ -156,7 +156,7 @@ void response_run(struct iswitch *x)
 void response_go_on(struct iswitch *x, struct connection *c)
 {
     struct session *session = c->session;
-    c->unsent_bytes = c->unsent_pdus = 0;
+    connection_sent(x, c);
     if (session && !list_empty(&session->respond) && !list_linked(&session->responding))
         list_append(&x->responding, &session->responding);
 }

@@ -164,12 +164,29 @@ struct task *task_find(struct session *session, uint32_t itt)
     return NULL;
 }
 
+/* ---- payload: who may hold how much ---- */
+
+/* What a host has asked for and does not read counts as well. */
+static uint64_t held_by(const struct session *session)
+{
+    const struct connection *c = session->connection;
+    return session->payload_bytes + (c ? c->unsent_bytes : 0);
+}
+
+/* A session may hold as much as it leaves free: one alone half of `limit`, each of two a third. So
+ * however many take all they can get, there is room for the command of one that holds nothing. */
+static bool fits(const struct iswitch *x, const struct session *session, uint32_t bytes,
+                 uint64_t limit)
+{
+    uint64_t mine = held_by(session), all = x->payload_bytes + x->unsent_bytes;
+    if (mine > 0)
+        return all + mine + 2 * (uint64_t)bytes <= limit;
+    return x->payload_bytes == 0 || all + bytes <= limit;
+}
+
 bool task_may_charge(const struct iswitch *x, const struct session *session, uint32_t bytes)
 {
-    uint64_t limit = x->config.payload_bytes;
-    if (session->payload_bytes > 0 && session->payload_bytes + bytes > limit / 2)
-        return false;
-    return x->payload_bytes == 0 || x->payload_bytes + bytes <= limit;
+    return fits(x, session, bytes, x->config.payload_bytes);
 }
 
 void task_charge(struct iswitch *x, struct task *task, uint32_t bytes)
@@ -262,16 +279,20 @@ void task_nexus_open(struct iswitch *x, struct session *session, uint8_t group)
 
 void task_admit(struct iswitch *x)
 {
+    enum { LITTLE = 64 << 10 };
+    uint64_t limit = x->config.payload_bytes / 4 * 3; /* the rest: data that cannot be put off */
+    bool large_waits = false;
     list_each (&x->admit, link, next) {
         struct task *task = list_member(link, struct task, link);
-        bool write = task->flags & ISCSI_COMMAND_WRITE;
+        bool write = task->flags & ISCSI_COMMAND_WRITE, only = held_by(task->session) == 0;
         uint32_t bytes = task->data_length;
-        /* Data that can still be put off leaves a quarter for data that cannot. */
-        bool first = x->payload_bytes == 0;
-        if (!first && x->payload_bytes + bytes > x->config.payload_bytes / 4 * 3)
-            return;
-        if (!task_may_charge(x, task->session, bytes))
-            continue; /* of a session that has its share */
+        /* Its turn has come, but for room: only little ones of others pass it by. */
+        if (large_waits && (!only || bytes > LITTLE))
+            continue;
+        if (!fits(x, task->session, bytes, limit)) {
+            large_waits = large_waits || only;
+            continue;
+        }
         task->buffer = write ? buffer_get(x->buffers, bytes) : NULL;
         if (write && !task->buffer)
             return;

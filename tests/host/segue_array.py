@@ -87,7 +87,9 @@ def run(command, timeout=60, **options):
 
 class Array:
     def __init__(self, name="test", directory=None, cache=("mirrored", "write-through"),
-                 volume="64MiB", drive="128MiB", settle="60s", config=CONFIG):
+                 volume="64MiB", drive="128MiB", settle="60s", config=CONFIG,
+                 luns=2):
+        self.luns = luns
         self.directory = directory or scratch(name)
         self.state = os.path.join(self.directory, "state")
         self.file = os.path.join(self.directory, "array.yaml")
@@ -157,7 +159,7 @@ class Array:
                 if unit["state"] not in ("primary", "secondary"):
                     return False
         return len(primaries) == 2 and all(
-            len(u.get("luns", [])) == 2 for u in primaries.values() if u["group"] == "g1")
+            len(u.get("luns", [])) == self.luns for u in primaries.values() if u["group"] == "g1")
 
     def wait_in_sync(self, timeout=60):
         end = time.monotonic() + timeout
