@@ -33,9 +33,24 @@ enum anomaly_mode {
 const char *anomaly_mode_name(enum anomaly_mode mode);
 
 struct anomaly;
-/* Asked at each action, with its number; ANOMALY_NONE: it goes well. routine: an availability
- * signal. */
-typedef enum anomaly_mode anomaly_choose(void *context, uint64_t number, bool routine);
+/* Kinds of action: what is done, and by which kind of process. */
+enum {
+    ANOMALY_DEEDS = MESSAGE_KINDS + (DRIVE_FLUSH + 1) + 4,
+    ANOMALY_KINDS = ANOMALY_DEEDS * (PORT_KIND_MANAGER + 1),
+};
+/* "loop switch sends fence-answer", "unit reads the record" */
+void anomaly_kind_name(int kind, char *out, uint32_t bytes);
+
+/* What there is to know of an action before it goes wrong. */
+struct anomaly_action {
+    uint64_t number;
+    int kind;
+    bool signal;  /* of availability */
+    bool routine; /* ... and nothing but signals since the last one between these two */
+    bool begins;  /* the first of its step: else to die before it is to die after the last one */
+};
+/* Asked at each action; ANOMALY_NONE: it goes well. */
+typedef enum anomaly_mode anomaly_choose(void *context, const struct anomaly_action *action);
 struct anomaly *anomaly_new(struct site *site, anomaly_choose *choose, void *context);
 void anomaly_free(struct anomaly *anomaly);
 uint64_t anomaly_actions(const struct anomaly *anomaly); /* so far */

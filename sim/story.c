@@ -146,7 +146,7 @@ void story_leave(struct story *s)
         story_failed(s, __FILE__, __LINE__, "%s", violation);
     if (softened(s))
         return;
-    bool balanced = site_free(s->site);
+    bool balanced = s->left_standing || site_free(s->site);
     s->site = NULL;
     s->world = NULL;
     if (!balanced)

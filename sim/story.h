@@ -29,6 +29,7 @@ struct story {
     jmp_buf early;                  /* where to go on when it cannot go on */
     uint32_t surprises;             /* expectations that did not come true */
     uint32_t faults, module_faults; /* of the story itself */
+    bool left_standing; /* at the end nothing is taken down: the process ends anyway */
 };
 
 /* An array with its volumes, in sync, its groups each at its preferred primary. */
