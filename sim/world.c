@@ -13,7 +13,7 @@
 #include "sim/world_state.h"
 #include "wire/frame.h"
 
-enum { SPIN_MAX = 200000, LARGE_BYTES = 256 << 10 };
+enum { SPIN_MAX = 200000, IDLE_MAX = 2000, IDLE_MS = 20, LARGE_BYTES = 256 << 10 };
 
 struct world_config world_config_default(uint64_t seed)
 {
@@ -282,6 +282,20 @@ static void find_sleeper(struct process *p)
             p->sleeper = p->part[i];
 }
 
+/* One that has itself woken again and again, and does nothing, burns its server's processor. */
+static void watch_idling(struct world *world, struct part *part, const struct event *event)
+{
+    bool idle = event->kind == EVENT_TIME && world->actions->count == 0;
+    if (!idle || world->now_ns - part->idle_ns > MS(IDLE_MS)) {
+        part->idle_ns = world->now_ns;
+        part->idle_steps = 0;
+    }
+    if (++part->idle_steps < IDLE_MAX)
+        return;
+    world_say(world, "-- %s wakes for ever, and does nothing", part->name);
+    must(part->idle_steps < IDLE_MAX); /* a machine asks for a time that is not over */
+}
+
 void world_step_part(struct world *world, struct part *part, struct event *event)
 {
     struct process *p = &world->process[part->process];
@@ -292,6 +306,7 @@ void world_step_part(struct world *world, struct part *part, struct event *event
     event->now_ns = world_clock(world, part->process);
     part->trace.now_ns = event->now_ns;
     part->kind->step(part->machine, event, world->actions);
+    watch_idling(world, part, event);
     act_all(world, part);
     if (world->dying)
         return;

@@ -71,6 +71,8 @@ struct part {
     struct trace trace;
     bool stopped;     /* said ACTION_STOPPED */
     uint64_t wake_ns; /* of its process's clock */
+    uint64_t idle_ns; /* since then it has only been woken, and done nothing: so often */
+    uint32_t idle_steps;
     /* a loop switch: what ACTION_STORE stored */
     uint32_t stored_length;
     uint8_t stored[512];

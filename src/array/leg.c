@@ -481,9 +481,11 @@ static bool absent(struct array *array, int number)
         return true;
     if (loop->up)
         return false;
-    if (!loop->gone)
-        array_alarm(array, loop->down_ns + array->limits->availability_ns);
-    return loop->gone || array->now_ns - loop->down_ns >= array->limits->availability_ns;
+    uint64_t limit = loop->down_ns + array->limits->availability_ns;
+    if (loop->gone || array->now_ns >= limit)
+        return true;
+    array_alarm(array, limit);
+    return false;
 }
 
 /* One that waits for a drive that cannot be sent to now. */
