@@ -483,12 +483,19 @@ void story_mark(struct story *s)
     s->mark = world_lines(s->world);
 }
 
+/* Asked after each thing that happens: it goes on where it was when it was asked the same before.
+ */
 uint32_t story_count(struct story *s, const char *pattern)
 {
-    uint32_t count = 0;
-    for (uint32_t i = s->mark; i < world_lines(s->world); i++)
-        count += fnmatch(pattern, world_line(s->world, i)->text, 0) == 0;
-    return count;
+    if (s->counted.from != s->mark || strcmp(s->counted.pattern, pattern) != 0) {
+        s->counted.from = s->counted.to = s->mark;
+        s->counted.count = 0;
+        must((size_t)snprintf(s->counted.pattern, sizeof s->counted.pattern, "%s", pattern) <
+             sizeof s->counted.pattern);
+    }
+    for (; s->counted.to < world_lines(s->world); s->counted.to++)
+        s->counted.count += fnmatch(pattern, world_line(s->world, s->counted.to)->text, 0) == 0;
+    return s->counted.count;
 }
 
 bool story_said(struct story *s, const char *pattern)

@@ -29,6 +29,10 @@ struct story {
     jmp_buf early;                  /* where to go on when it cannot go on */
     uint32_t surprises;             /* expectations that did not come true */
     uint32_t faults, module_faults; /* of the story itself */
+    struct {                        /* story_count's last answer */
+        char pattern[256];
+        uint32_t from, to, count;
+    } counted;
     bool left_standing; /* at the end nothing is taken down: the process ends anyway */
 };
 

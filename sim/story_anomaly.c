@@ -35,11 +35,6 @@ static void decide(struct story *s)
             story_request(s, site_unit(s->site, m, g)->name, "accept-loss");
 }
 
-static bool settled(const struct story *s)
-{
-    return site_settled(s->site) && site_answered(s->site);
-}
-
 /* A command that its host has aborted has no answer; a host that waits long enough logs in anew. */
 static void give_up_aborted(struct story *s)
 {
@@ -50,6 +45,33 @@ static void give_up_aborted(struct story *s)
         for (int path = 0; path < s->site->options.switches; path++)
             if (s->site->host[h][path])
                 host_drop(s->site->host[h][path]);
+}
+
+/* A module was told to stop in order, and has ended, or is about to. */
+static bool stopped(const struct story *s, int m, bool wholly)
+{
+    int count = 0;
+    for (int g = 0; g < s->site->options.groups; g++)
+        count += site_unit(s->site, m, g)->stopped;
+    return count == s->site->options.groups || (!wholly && count > 0);
+}
+
+/* Who started it starts it again. */
+static void start_the_stopped(struct story *s)
+{
+    for (int m = 0; m < s->site->options.modules; m++)
+        if (stopped(s, m, true)) {
+            world_crash(s->world, s->site->module[m]);
+            world_start(s->world, s->site->module[m]);
+        }
+}
+
+static bool settled(const struct story *s)
+{
+    for (int m = 0; m < s->site->options.modules; m++)
+        if (stopped(s, m, false))
+            return false;
+    return site_settled(s->site) && site_answered(s->site);
 }
 
 static void settle(struct story *s)
@@ -64,6 +86,7 @@ static void settle(struct story *s)
         if (now >= seat) {
             for (int l = 0; l < s->site->options.loops; l++)
                 site_seat_drives(s->site, l);
+            start_the_stopped(s);
             if (now >= begun + MS(DECIDE_MS))
                 decide(s);
             seat += MS(SEAT_MS);

@@ -324,7 +324,7 @@ static void tell(const struct tale *tale)
     reap(0);
     if (run.list)
         list(tale);
-    else if (run.pattern_count)
+    else if (run.pattern_count || run.every)
         printf("%s: %llu actions, %llu cases, %llu failed\n", tale->name,
                (unsigned long long)counted, (unsigned long long)(run.cases - cases),
                (unsigned long long)(run.failures - failures));
