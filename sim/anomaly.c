@@ -29,7 +29,7 @@ struct anomaly {
     char sentence[SENTENCE];
     /* what may be lost */
     uint64_t flushed_ns[GROUP_MAX]; /* what was written before is on the drives */
-    uint32_t losses;
+    uint32_t losses, tray_losses;
 };
 
 const char *anomaly_mode_name(enum anomaly_mode mode)
@@ -302,11 +302,13 @@ static void hear(struct anomaly *x, const struct action *action)
 {
     const char *text = action->notice.text, *group = strstr(text, " group=");
     bool cold = strncmp(text, "cold_start ", 11) == 0 && strstr(text, "volatile_cache=lost");
-    if (!group || !(cold || strncmp(text, "loss_accepted ", 14) == 0))
+    bool tray = strncmp(text, "unflushed_lost ", 15) == 0;
+    if (!group || !(cold || tray || strncmp(text, "loss_accepted ", 14) == 0))
         return;
     int g = atoi(group + strlen(" group=")) - 1;
     must(g >= 0 && g < GROUP_MAX);
-    x->losses++;
+    x->losses += !tray;
+    x->tray_losses += tray;
     if (x->site->options.cache == CACHE_MIRRORED)
         oracle_forget_since(x->site->oracle, x->flushed_ns[g]);
 }
@@ -411,6 +413,16 @@ bool anomaly_struck_module(const struct anomaly *x)
     return false;
 }
 
+bool anomaly_struck_tray(const struct anomaly *x)
+{
+    const struct site *site = x->site;
+    bool tray = x->struck && (x->kind == ACTION_DRIVE || x->kind == ACTION_STORE);
+    for (int l = 0; x->struck && l < site->options.loops; l++)
+        tray |= x->part->process == site->loop[l] ||
+                (x->kind == ACTION_SEND && x->other == site->loop[l]);
+    return tray;
+}
+
 const char *anomaly_sentence(const struct anomaly *x)
 {
     return x->sentence;
@@ -437,4 +449,9 @@ void anomaly_end(struct anomaly *x)
 uint32_t anomaly_losses(const struct anomaly *x)
 {
     return x->losses;
+}
+
+uint32_t anomaly_tray_losses(const struct anomaly *x)
+{
+    return x->tray_losses;
 }

@@ -58,6 +58,8 @@ uint64_t anomaly_actions(const struct anomaly *anomaly); /* so far */
 bool anomaly_struck(const struct anomaly *anomaly);
 /* ... in a module, or at a link or the register that a module uses. */
 bool anomaly_struck_module(const struct anomaly *anomaly);
+/* ... in a tray, or at a link of one. */
+bool anomaly_struck_tray(const struct anomaly *anomaly);
 /* "action 812: A1 sends held to B1" */
 const char *anomaly_sentence(const struct anomaly *anomaly);
 /* Somebody wants that process dead: it is not started again by itself. */
@@ -66,5 +68,7 @@ void anomaly_leave_dead(struct anomaly *anomaly, int process);
 void anomaly_end(struct anomaly *anomaly);
 /* How often the array said that acknowledged data in a volatile cache is lost. */
 uint32_t anomaly_losses(const struct anomaly *anomaly);
+/* ... that acknowledged data that a drive had not flushed may be. */
+uint32_t anomaly_tray_losses(const struct anomaly *anomaly);
 
 #endif

@@ -84,11 +84,17 @@ static bool is_module(const char *process)
     return process[1] == 0; /* "A" */
 }
 
+static bool is_tray(const char *process)
+{
+    return process[0] == 'L';
+}
+
 /* A process by its name, which is to suffer something. */
 static int victim(struct story *s, const char *name)
 {
     s->faults++;
     s->module_faults += is_module(name);
+    s->tray_faults += is_tray(name);
     return world_process(s->world, name);
 }
 
@@ -96,6 +102,7 @@ static void link_victim(struct story *s, const char *a, const char *b)
 {
     s->faults++;
     s->module_faults += is_module(a) || is_module(b);
+    s->tray_faults += is_tray(a) || is_tray(b);
 }
 
 /* ---- beginning and end ---- */
@@ -349,18 +356,21 @@ void story_power_cut(struct story *s)
 {
     s->faults++;
     s->module_faults += s->site->options.modules;
+    s->tray_faults += s->site->options.loops;
     world_power_cut(s->world);
 }
 
 void story_hang_drive(struct story *s, int drive, bool hangs)
 {
     s->faults += hangs;
+    s->tray_faults += hangs;
     disk_hang(s->world, drive, hangs);
 }
 
 void story_fail_drive(struct story *s, int drive, bool fails)
 {
     s->faults += fails;
+    s->tray_faults += fails;
     disk_fail(s->world, drive, fails, fails);
 }
 

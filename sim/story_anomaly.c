@@ -2,8 +2,8 @@
 /* How a story ends in which something went wrong on purpose. All faults stop; then everything is
  * required: within a minute the array is in sync and every command answered, every block that was
  * written is read by every path, and the mirrors are equal. Acknowledged data may be missing only
- * if more went wrong with modules than the array is made for, and only if it says so. Where nothing
- * else went wrong, no host has seen an error. */
+ * if more went wrong with modules, or with trays, than the array is made for, and only if it says
+ * so. Where nothing else went wrong, no host has seen an error. */
 #include "sim/story.h"
 
 enum {
@@ -18,6 +18,12 @@ enum {
 static bool exceeded(const struct story *s)
 {
     return s->module_faults + anomaly_struck_module(s->anomaly) > 1;
+}
+
+/* More trays than mirrors: what the array says that it lost is lost. */
+static bool trays_exceeded(const struct story *s)
+{
+    return s->tray_faults + anomaly_struck_tray(s->anomaly) > 1;
 }
 
 /* The death of one that alone held acknowledged or unfinished writes: a person must decide. */
@@ -173,6 +179,8 @@ static void end(struct story *s)
         check_answers(s);
     if (anomaly_losses(s->anomaly) && !exceeded(s))
         story_failed(s, __FILE__, __LINE__, "a volatile cache was lost with one fault");
+    if (anomaly_tray_losses(s->anomaly) && !trays_exceeded(s))
+        story_failed(s, __FILE__, __LINE__, "unflushed data was lost with one tray");
     story_leave(s);
 }
 

@@ -84,6 +84,8 @@ void array_drive_state(struct array *array, int drive, enum drive_state state);
 /* Its loop switch has begun a new life: what the drive had not flushed may be lost. True: it is to
  * be FAILED in the record, and comes back at once, to be resynchronised. */
 bool array_drive_reborn(struct array *array, int drive);
+/* ... and where it is not, since no other has its data: could acknowledged data be among it? */
+bool array_drive_lacks(const struct array *array, int drive);
 enum drive_state array_drive_state_now(const struct array *array, int drive);
 /* Bit s of out[l]: the drive in slot s of loop switch l is one of our bank and reached. */
 void array_reach(const struct array *array, uint32_t out[LOOP_MAX]);

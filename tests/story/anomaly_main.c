@@ -241,8 +241,10 @@ static bool chosen_of_kind(const struct anomaly_action *action, int mode)
     uint32_t n = run.seen[action->kind];
     for (uint64_t i = 0; i < run.each; i++) {
         struct random random = chance((uint64_t)action->kind * 1000 + i);
-        if (random_below(&random, run.count[action->kind]) == n &&
-            random_below(&random, ANOMALY_MODES) == (uint64_t)mode)
+        if (random_below(&random, run.count[action->kind]) != n)
+            continue;
+        int drawn = (int)random_below(&random, ANOMALY_MODES);
+        if (mode == (differs(action, drawn) ? drawn : ANOMALY_CRASH))
             return true;
     }
     return false;

@@ -85,6 +85,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(tray_loses_power_for_a_moment, deaths_unknown)             \
     X(tray_loses_power_and_its_primary_dies, deaths_unknown)     \
     X(or_write_half_done, write_through)                         \
+    X(last_tray_loses_power, deaths_unknown)                     \
     X(overlapping_writes_destaged_together, plain)               \
     X(overlapping_writes_across_a_region, plain)                 \
     X(logged_in_twice_while_a_drive_is_looked_at, plain)         \
