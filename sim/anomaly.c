@@ -15,6 +15,10 @@ struct anomaly {
     void *context;
     uint64_t actions;
     bool struck, over;
+    /* which actions are like others */
+    bool signalled[WORLD_PARTS][WORLD_PARTS]; /* since the last action that is no signal */
+    int last_process;
+    uint64_t last_ns; /* ... acted then, and nothing that is not counted came after it */
     /* what went wrong */
     enum anomaly_mode mode;
     const struct part *part;
@@ -25,7 +29,7 @@ struct anomaly {
     char sentence[SENTENCE];
     /* what may be lost */
     uint64_t flushed_ns[GROUP_MAX]; /* what was written before is on the drives */
-    uint32_t losses;
+    uint32_t losses, tray_losses;
 };
 
 const char *anomaly_mode_name(enum anomaly_mode mode)
@@ -68,35 +72,56 @@ static bool counts(const struct anomaly *x, const struct part *part, const struc
     return false;
 }
 
-static void describe(struct anomaly *x, const struct part *part, const struct action *action)
+/* A signal from one to another after another one, when nothing was done in between, finds the array
+ * as that one did, but for the time. */
+static bool routine(struct anomaly *x, const struct part *part, const struct action *action)
 {
-    static const char *const operations[] = {[DRIVE_READ] = "read",
-                                             [DRIVE_WRITE] = "write",
-                                             [DRIVE_FLUSH] = "flush",
-                                             [DRIVE_FILL] = "fill"};
-    char what[SENTENCE / 2] = "";
+    if (action->kind != ACTION_SEND || action->message.kind != MESSAGE_SIGNAL) {
+        memset(x->signalled, 0, sizeof x->signalled);
+        return false;
+    }
+    bool *signalled =
+        &x->signalled[part->index][world_part_of_port(x->site->world, action->message.to)->index];
+    bool again = *signalled;
+    *signalled = true;
+    return again;
+}
+
+/* A process is busy for a while after each step: what it does at one time, it does in one. */
+static bool begins_a_step(struct anomaly *x, const struct part *part)
+{
+    uint64_t now_ns = world_now(x->site->world);
+    bool begins = part->process != x->last_process || now_ns != x->last_ns;
+    x->last_process = part->process;
+    x->last_ns = now_ns;
+    return begins;
+}
+
+/* ---- in words ---- */
+
+enum { /* of what is done, after the kinds of message */
+       DEED_DRIVE = MESSAGE_KINDS,
+       DEED_STORE = DEED_DRIVE + DRIVE_FLUSH + 1,
+       DEED_READ,
+       DEED_SWAP,
+       DEED_BYTES
+};
+
+static int deed(const struct action *action)
+{
     switch (action->kind) {
     case ACTION_SEND:
-        snprintf(what, sizeof what, "sends %s to %s",
-                 message_name((enum message_kind)action->message.kind),
-                 world_part_of_port(x->site->world, action->message.to)->name);
-        break;
+        return action->message.kind;
     case ACTION_DRIVE:
-        snprintf(what, sizeof what, "%s of drive %d", operations[action->drive.op],
-                 port_index(part->port) * 32 + action->drive.slot);
-        break;
+        return DEED_DRIVE + (int)action->drive.op;
     case ACTION_STORE:
-        snprintf(what, sizeof what, "stores");
-        break;
+        return DEED_STORE;
     case ACTION_REGISTER_READ:
-        snprintf(what, sizeof what, "reads the record of g%d", action->reg.group + 1);
-        break;
+        return DEED_READ;
     case ACTION_REGISTER_SWAP:
-        snprintf(what, sizeof what, "swaps the record of g%d", action->reg.record.group + 1);
-        break;
+        return DEED_SWAP;
     case ACTION_STREAM_SEND:
-        snprintf(what, sizeof what, "sends to a host");
-        break;
+        return DEED_BYTES;
     case ACTION_REGISTER_LIVE:
     case ACTION_STREAM_CLOSE:
     case ACTION_STREAM_PAUSE:
@@ -106,8 +131,50 @@ static void describe(struct anomaly *x, const struct part *part, const struct ac
     case ACTION_STOPPED:
         break;
     }
-    snprintf(x->sentence, sizeof x->sentence, "action %llu: %s %s", (unsigned long long)x->actions,
-             part->name, what);
+    return 0;
+}
+
+static const char *deed_name(int what)
+{
+    static const char *const names[] = {
+        [DEED_DRIVE + DRIVE_READ] = "drive read",
+        [DEED_DRIVE + DRIVE_WRITE] = "drive write",
+        [DEED_DRIVE + DRIVE_FLUSH] = "drive flush",
+        [DEED_DRIVE + DRIVE_FILL] = "drive fill",
+        [DEED_STORE] = "stores",
+        [DEED_READ] = "reads the record",
+        [DEED_SWAP] = "swaps the record",
+        [DEED_BYTES] = "sends to a host",
+    };
+    return what < MESSAGE_KINDS ? message_name((enum message_kind)what) : names[what];
+}
+
+void anomaly_kind_name(int kind, char *out, uint32_t bytes)
+{
+    static const char *const who[] = {[PORT_KIND_NONE] = "nobody",
+                                      [PORT_KIND_SWITCH] = "interface switch",
+                                      [PORT_KIND_UNIT] = "unit",
+                                      [PORT_KIND_LOOP] = "loop switch",
+                                      [PORT_KIND_MANAGER] = "manager"};
+    snprintf(out, bytes, "%s: %s", who[kind / ANOMALY_DEEDS], deed_name(kind % ANOMALY_DEEDS));
+}
+
+static void describe(struct anomaly *x, const struct part *part, const struct action *action)
+{
+    char where[SENTENCE / 4] = "";
+    if (action->kind == ACTION_SEND)
+        snprintf(where, sizeof where, " to %s",
+                 world_part_of_port(x->site->world, action->message.to)->name);
+    else if (action->kind == ACTION_DRIVE)
+        snprintf(where, sizeof where, " of drive %d",
+                 port_index(part->port) * 32 + action->drive.slot);
+    else if (action->kind == ACTION_REGISTER_READ)
+        snprintf(where, sizeof where, " of g%d", action->reg.group + 1);
+    else if (action->kind == ACTION_REGISTER_SWAP)
+        snprintf(where, sizeof where, " of g%d", action->reg.record.group + 1);
+    snprintf(x->sentence, sizeof x->sentence, "action %llu: %s %s%s%s",
+             (unsigned long long)x->actions, part->name,
+             action->kind == ACTION_SEND ? "sends " : "", deed_name(deed(action)), where);
     world_say(x->site->world, "-- anomaly: %s: %s", anomaly_mode_name(x->mode), x->sentence);
 }
 
@@ -235,11 +302,13 @@ static void hear(struct anomaly *x, const struct action *action)
 {
     const char *text = action->notice.text, *group = strstr(text, " group=");
     bool cold = strncmp(text, "cold_start ", 11) == 0 && strstr(text, "volatile_cache=lost");
-    if (!group || !(cold || strncmp(text, "loss_accepted ", 14) == 0))
+    bool tray = strncmp(text, "unflushed_lost ", 15) == 0;
+    if (!group || !(cold || tray || strncmp(text, "loss_accepted ", 14) == 0))
         return;
     int g = atoi(group + strlen(" group=")) - 1;
     must(g >= 0 && g < GROUP_MAX);
-    x->losses++;
+    x->losses += !tray;
+    x->tray_losses += tray;
     if (x->site->options.cache == CACHE_MIRRORED)
         oracle_forget_since(x->site->oracle, x->flushed_ns[g]);
 }
@@ -258,15 +327,25 @@ static enum action_fate fate(void *context, const struct part *part, const struc
     struct anomaly *x = context;
     if (action->kind == ACTION_EVENT)
         hear(x, action);
-    if (x->over || !counts(x, part, action))
+    if (x->over)
         return ACTION_DONE;
+    if (!counts(x, part, action)) {
+        if (action->kind != ACTION_EVENT)
+            x->last_ns = 0;
+        return ACTION_DONE;
+    }
     x->actions++;
     if (x->struck) {
         go_on_going_wrong(x, part, action);
         return ACTION_DONE;
     }
-    bool routine = action->kind == ACTION_SEND && action->message.kind == MESSAGE_SIGNAL;
-    x->mode = x->choose(x->context, x->actions, routine);
+    struct anomaly_action what = {.number = x->actions,
+                                  .kind = (int)port_kind(part->port) * ANOMALY_DEEDS + deed(action),
+                                  .signal = action->kind == ACTION_SEND &&
+                                            action->message.kind == MESSAGE_SIGNAL,
+                                  .routine = routine(x, part, action),
+                                  .begins = begins_a_step(x, part)};
+    x->mode = x->choose(x->context, &what);
     if (x->mode == ANOMALY_NONE)
         return ACTION_DONE;
     x->struck = true;
@@ -334,6 +413,16 @@ bool anomaly_struck_module(const struct anomaly *x)
     return false;
 }
 
+bool anomaly_struck_tray(const struct anomaly *x)
+{
+    const struct site *site = x->site;
+    bool tray = x->struck && (x->kind == ACTION_DRIVE || x->kind == ACTION_STORE);
+    for (int l = 0; x->struck && l < site->options.loops; l++)
+        tray |= x->part->process == site->loop[l] ||
+                (x->kind == ACTION_SEND && x->other == site->loop[l]);
+    return tray;
+}
+
 const char *anomaly_sentence(const struct anomaly *x)
 {
     return x->sentence;
@@ -360,4 +449,9 @@ void anomaly_end(struct anomaly *x)
 uint32_t anomaly_losses(const struct anomaly *x)
 {
     return x->losses;
+}
+
+uint32_t anomaly_tray_losses(const struct anomaly *x)
+{
+    return x->tray_losses;
 }

@@ -33,9 +33,24 @@ enum anomaly_mode {
 const char *anomaly_mode_name(enum anomaly_mode mode);
 
 struct anomaly;
-/* Asked at each action, with its number; ANOMALY_NONE: it goes well. routine: an availability
- * signal. */
-typedef enum anomaly_mode anomaly_choose(void *context, uint64_t number, bool routine);
+/* Kinds of action: what is done, and by which kind of process. */
+enum {
+    ANOMALY_DEEDS = MESSAGE_KINDS + (DRIVE_FLUSH + 1) + 4,
+    ANOMALY_KINDS = ANOMALY_DEEDS * (PORT_KIND_MANAGER + 1),
+};
+/* "loop switch sends fence-answer", "unit reads the record" */
+void anomaly_kind_name(int kind, char *out, uint32_t bytes);
+
+/* What there is to know of an action before it goes wrong. */
+struct anomaly_action {
+    uint64_t number;
+    int kind;
+    bool signal;  /* of availability */
+    bool routine; /* ... and nothing but signals since the last one between these two */
+    bool begins;  /* the first of its step: else to die before it is to die after the last one */
+};
+/* Asked at each action; ANOMALY_NONE: it goes well. */
+typedef enum anomaly_mode anomaly_choose(void *context, const struct anomaly_action *action);
 struct anomaly *anomaly_new(struct site *site, anomaly_choose *choose, void *context);
 void anomaly_free(struct anomaly *anomaly);
 uint64_t anomaly_actions(const struct anomaly *anomaly); /* so far */
@@ -43,6 +58,8 @@ uint64_t anomaly_actions(const struct anomaly *anomaly); /* so far */
 bool anomaly_struck(const struct anomaly *anomaly);
 /* ... in a module, or at a link or the register that a module uses. */
 bool anomaly_struck_module(const struct anomaly *anomaly);
+/* ... in a tray, or at a link of one. */
+bool anomaly_struck_tray(const struct anomaly *anomaly);
 /* "action 812: A1 sends held to B1" */
 const char *anomaly_sentence(const struct anomaly *anomaly);
 /* Somebody wants that process dead: it is not started again by itself. */
@@ -51,5 +68,7 @@ void anomaly_leave_dead(struct anomaly *anomaly, int process);
 void anomaly_end(struct anomaly *anomaly);
 /* How often the array said that acknowledged data in a volatile cache is lost. */
 uint32_t anomaly_losses(const struct anomaly *anomaly);
+/* ... that acknowledged data that a drive had not flushed may be. */
+uint32_t anomaly_tray_losses(const struct anomaly *anomaly);
 
 #endif

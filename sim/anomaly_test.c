@@ -23,12 +23,11 @@ static void fails(const char *sentence)
     longjmp(failed, 1);
 }
 
-static enum anomaly_mode choose(void *context, uint64_t number, bool routine)
+static enum anomaly_mode choose(void *context, const struct anomaly_action *action)
 {
     struct plan *plan = context;
-    (void)routine;
-    plan->asked = number;
-    return number == plan->at ? plan->mode : ANOMALY_NONE;
+    plan->asked = action->number;
+    return action->number == plan->at ? plan->mode : ANOMALY_NONE;
 }
 
 static void begin(void)

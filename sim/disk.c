@@ -289,12 +289,20 @@ static bool spoils(struct disk *d, const struct operation *o, bool heal)
     return any;
 }
 
+/* Zeroes, where there is nothing else: most of what a drive that is written again gets. */
+static bool changes_nothing(const struct disk *d, const struct operation *o)
+{
+    if (was_touched(d, o->offset, o->length))
+        return false;
+    const uint8_t *bytes = slice_bytes(o->data);
+    return !o->data.length || (bytes[0] == 0 && memcmp(bytes, bytes + 1, o->data.length - 1) == 0);
+}
+
 /* The first `length` bytes of the write or fill reach the drive. */
 static void change(struct disk *d, const struct operation *o, uint32_t length)
 {
     const uint8_t *bytes = slice_bytes(o->data);
-    if (length == 0 ||
-        (o->op == DRIVE_FILL && !o->data.length && !was_touched(d, o->offset, length)))
+    if (length == 0 || changes_nothing(d, o))
         return;
     if (!o->fua)
         remember_unflushed(d, o->offset, length);

@@ -84,11 +84,17 @@ static bool is_module(const char *process)
     return process[1] == 0; /* "A" */
 }
 
+static bool is_tray(const char *process)
+{
+    return process[0] == 'L';
+}
+
 /* A process by its name, which is to suffer something. */
 static int victim(struct story *s, const char *name)
 {
     s->faults++;
     s->module_faults += is_module(name);
+    s->tray_faults += is_tray(name);
     return world_process(s->world, name);
 }
 
@@ -96,6 +102,7 @@ static void link_victim(struct story *s, const char *a, const char *b)
 {
     s->faults++;
     s->module_faults += is_module(a) || is_module(b);
+    s->tray_faults += is_tray(a) || is_tray(b);
 }
 
 /* ---- beginning and end ---- */
@@ -146,7 +153,7 @@ void story_leave(struct story *s)
         story_failed(s, __FILE__, __LINE__, "%s", violation);
     if (softened(s))
         return;
-    bool balanced = site_free(s->site);
+    bool balanced = s->left_standing || site_free(s->site);
     s->site = NULL;
     s->world = NULL;
     if (!balanced)
@@ -349,18 +356,21 @@ void story_power_cut(struct story *s)
 {
     s->faults++;
     s->module_faults += s->site->options.modules;
+    s->tray_faults += s->site->options.loops;
     world_power_cut(s->world);
 }
 
 void story_hang_drive(struct story *s, int drive, bool hangs)
 {
     s->faults += hangs;
+    s->tray_faults += hangs;
     disk_hang(s->world, drive, hangs);
 }
 
 void story_fail_drive(struct story *s, int drive, bool fails)
 {
     s->faults += fails;
+    s->tray_faults += fails;
     disk_fail(s->world, drive, fails, fails);
 }
 
@@ -483,12 +493,19 @@ void story_mark(struct story *s)
     s->mark = world_lines(s->world);
 }
 
+/* Asked after each thing that happens: it goes on where it was when it was asked the same before.
+ */
 uint32_t story_count(struct story *s, const char *pattern)
 {
-    uint32_t count = 0;
-    for (uint32_t i = s->mark; i < world_lines(s->world); i++)
-        count += fnmatch(pattern, world_line(s->world, i)->text, 0) == 0;
-    return count;
+    if (s->counted.from != s->mark || strcmp(s->counted.pattern, pattern) != 0) {
+        s->counted.from = s->counted.to = s->mark;
+        s->counted.count = 0;
+        must((size_t)snprintf(s->counted.pattern, sizeof s->counted.pattern, "%s", pattern) <
+             sizeof s->counted.pattern);
+    }
+    for (; s->counted.to < world_lines(s->world); s->counted.to++)
+        s->counted.count += fnmatch(pattern, world_line(s->world, s->counted.to)->text, 0) == 0;
+    return s->counted.count;
 }
 
 bool story_said(struct story *s, const char *pattern)

@@ -22,13 +22,18 @@ struct story {
     struct world *world;
     const char *name;
     uint64_t seed;
-    uint32_t mark;                  /* story_expect looks from this line on */
-    uint8_t host;                   /* who sends */
-    struct anomaly *anomaly;        /* NULL: none, ever */
-    bool ending;                    /* it is over: everything is required again */
-    jmp_buf early;                  /* where to go on when it cannot go on */
-    uint32_t surprises;             /* expectations that did not come true */
-    uint32_t faults, module_faults; /* of the story itself */
+    uint32_t mark;                               /* story_expect looks from this line on */
+    uint8_t host;                                /* who sends */
+    struct anomaly *anomaly;                     /* NULL: none, ever */
+    bool ending;                                 /* it is over: everything is required again */
+    jmp_buf early;                               /* where to go on when it cannot go on */
+    uint32_t surprises;                          /* expectations that did not come true */
+    uint32_t faults, module_faults, tray_faults; /* of the story itself */
+    struct {                                     /* story_count's last answer */
+        char pattern[256];
+        uint32_t from, to, count;
+    } counted;
+    bool left_standing; /* at the end nothing is taken down: the process ends anyway */
 };
 
 /* An array with its volumes, in sync, its groups each at its preferred primary. */

@@ -2,8 +2,8 @@
 /* How a story ends in which something went wrong on purpose. All faults stop; then everything is
  * required: within a minute the array is in sync and every command answered, every block that was
  * written is read by every path, and the mirrors are equal. Acknowledged data may be missing only
- * if more went wrong with modules than the array is made for, and only if it says so. Where nothing
- * else went wrong, no host has seen an error. */
+ * if more went wrong with modules, or with trays, than the array is made for, and only if it says
+ * so. Where nothing else went wrong, no host has seen an error. */
 #include "sim/story.h"
 
 enum {
@@ -18,6 +18,12 @@ enum {
 static bool exceeded(const struct story *s)
 {
     return s->module_faults + anomaly_struck_module(s->anomaly) > 1;
+}
+
+/* More trays than mirrors: what the array says that it lost is lost. */
+static bool trays_exceeded(const struct story *s)
+{
+    return s->tray_faults + anomaly_struck_tray(s->anomaly) > 1;
 }
 
 /* The death of one that alone held acknowledged or unfinished writes: a person must decide. */
@@ -35,11 +41,6 @@ static void decide(struct story *s)
             story_request(s, site_unit(s->site, m, g)->name, "accept-loss");
 }
 
-static bool settled(const struct story *s)
-{
-    return site_settled(s->site) && site_answered(s->site);
-}
-
 /* A command that its host has aborted has no answer; a host that waits long enough logs in anew. */
 static void give_up_aborted(struct story *s)
 {
@@ -50,6 +51,33 @@ static void give_up_aborted(struct story *s)
         for (int path = 0; path < s->site->options.switches; path++)
             if (s->site->host[h][path])
                 host_drop(s->site->host[h][path]);
+}
+
+/* A module was told to stop in order, and has ended, or is about to. */
+static bool stopped(const struct story *s, int m, bool wholly)
+{
+    int count = 0;
+    for (int g = 0; g < s->site->options.groups; g++)
+        count += site_unit(s->site, m, g)->stopped;
+    return count == s->site->options.groups || (!wholly && count > 0);
+}
+
+/* Who started it starts it again. */
+static void start_the_stopped(struct story *s)
+{
+    for (int m = 0; m < s->site->options.modules; m++)
+        if (stopped(s, m, true)) {
+            world_crash(s->world, s->site->module[m]);
+            world_start(s->world, s->site->module[m]);
+        }
+}
+
+static bool settled(const struct story *s)
+{
+    for (int m = 0; m < s->site->options.modules; m++)
+        if (stopped(s, m, false))
+            return false;
+    return site_settled(s->site) && site_answered(s->site);
 }
 
 static void settle(struct story *s)
@@ -64,6 +92,7 @@ static void settle(struct story *s)
         if (now >= seat) {
             for (int l = 0; l < s->site->options.loops; l++)
                 site_seat_drives(s->site, l);
+            start_the_stopped(s);
             if (now >= begun + MS(DECIDE_MS))
                 decide(s);
             seat += MS(SEAT_MS);
@@ -150,6 +179,8 @@ static void end(struct story *s)
         check_answers(s);
     if (anomaly_losses(s->anomaly) && !exceeded(s))
         story_failed(s, __FILE__, __LINE__, "a volatile cache was lost with one fault");
+    if (anomaly_tray_losses(s->anomaly) && !trays_exceeded(s))
+        story_failed(s, __FILE__, __LINE__, "unflushed data was lost with one tray");
     story_leave(s);
 }
 

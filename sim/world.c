@@ -324,7 +324,9 @@ void world_step_part(struct world *world, struct part *part, struct event *event
     find_sleeper(p);
     bool restless = event->kind == EVENT_TIME && part->wake_ns <= event->now_ns;
     part->restless = restless ? part->restless + 1 : 0;
-    must(part->restless < RESTLESS_MAX); /* it never sleeps, though nothing comes */
+    if (part->restless == RESTLESS_MAX)
+        world_say(world, "-- %s wakes for ever, and does nothing", part->name);
+    must(part->restless < RESTLESS_MAX);
     p->busy_until = world->now_ns + world->config.step_ns + p->more_ns;
     if (world->watch.stepped)
         world->watch.stepped(world->watch.watcher, part);

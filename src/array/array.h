@@ -87,6 +87,8 @@ bool array_drive_reborn(struct array *array, int drive);
 /* A fence did not drain it: it is no good until it is tried again. False: its pool cannot do
  * without it. */
 bool array_drive_undrained(struct array *array, int drive);
+/* ... and where it is not, since no other has its data: could acknowledged data be among it? */
+bool array_drive_lacks(const struct array *array, int drive);
 enum drive_state array_drive_state_now(const struct array *array, int drive);
 /* Bit s of out[l]: the drive in slot s of loop switch l is one of our bank and reached. */
 void array_reach(const struct array *array, uint32_t out[LOOP_MAX]);

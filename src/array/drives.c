@@ -142,6 +142,18 @@ bool array_drive_undrained(struct array *array, int number)
     return doubted(array, number, FAULT_ERROR, false);
 }
 
+/* What a write-through pool has answered for is flushed. Until the maps are in, anything may be
+ * set. */
+bool array_drive_lacks(const struct array *array, int number)
+{
+    const struct drive *drive = &array->drive[number];
+    if (drive->pool == POOL_NONE || drive->state != DRIVE_STATE_GOOD || drive->bad)
+        return false;
+    const struct pool *pool = &array->pool[drive->pool];
+    return pool->info.cache == CACHE_MIRRORED &&
+           (array->phase != PHASE_RUNNING || !bits_empty(&pool->intent.set));
+}
+
 enum drive_state array_drive_state_now(const struct array *array, int drive)
 {
     return array->drive[drive].state;

@@ -82,12 +82,28 @@ void loops_trust(struct unit *x)
         x->loop[l].trusted_life = x->loop[l].life;
 }
 
+/* Nobody else has what that drive had: it goes on with what it has, and that is said. */
+static void say_lost(struct unit *x, int d)
+{
+    if (!array_drive_lacks(x->array, d))
+        return;
+    trace_warn(x->trace,
+               "drive t%d/%02d began a new life, and no other has its data: what was not flushed "
+               "may be lost",
+               d / 32, d % 32);
+    actions_notice(x->actions, "unflushed_lost group=%d unit=%s drive=t%d/%02d",
+                   x->config.group + 1, unit_word(x->config.module, x->config.group), d / 32,
+                   d % 32);
+}
+
 /* We lead, and it has begun a new life under us. */
 static void doubt_drives(struct unit *x, int l)
 {
     for (int s = 0; s < SLOT_MAX; s++)
         if (array_drive_reborn(x->array, l * 32 + s))
             amend_drive(x, l * 32 + s, DRIVE_STATE_FAILED);
+        else
+            say_lost(x, l * 32 + s);
     x->loop[l].trusted_life = x->loop[l].life;
 }
 
@@ -243,6 +259,8 @@ void loops_mark_absent(struct unit *x, struct record *record)
                 mark(x, record, d);
             else if (!map_decides && reborn(&x->loop[d / 32]) && array_drive_reborn(x->array, d))
                 mark(x, record, d);
+            else if (!map_decides && reborn(&x->loop[d / 32]))
+                say_lost(x, d);
         }
     }
 }

@@ -21,16 +21,21 @@ enum {
     JOBS_MAX = 64,
     KINDS_MAX = 200,
     SENTENCE = 400,
-    CPU_SECONDS = 300,
-    EVERY = 3000,
-    ROUTINE = 8
+    CPU_SECONDS = 120,
+    ROUTINE = 64,
+    TAKEN_DOWN = 16 /* one of so many arrays is taken down at the end, and has to give back all */
 };
 
 static const char usage[] =
     "usage: anomaly_test [PATTERN...] [options]\n"
-    "  --every K        one case of K, by chance, and of availability signals one of 8 K (default\n"
-    "                   3000; 1: all of them). Without a PATTERN the stories that last minutes\n"
-    "                   are told for 1 only\n"
+    "  --each N         of each story and each kind of action in it, N cases by chance, in modes "
+    "by\n"
+    "                   chance (default: 1; without a PATTERN not of stories that last minutes)\n"
+    "  --every K        instead: one case of K, by chance; 1: all. An availability signal that\n"
+    "                   follows another one with nothing in between is one more moment of the "
+    "same\n"
+    "                   state: of these, one case of K times --routine\n"
+    "  --routine R      ... (default 64; with --every 1 --routine 1: every n)\n"
     "  --sample S       which ones: another S, others (default: another one each time)\n"
     "  --seed N         of the simulated world (default 1)\n"
     "  --mode MODE      once, always, hang, hang-always, crash, crash-before (default: each)\n"
@@ -38,7 +43,7 @@ static const char usage[] =
     "  --jobs N         so many cases at a time (default 1)\n"
     "  --seconds N      begins no more cases after so long\n"
     "  --trace          prints everything that everybody said, for one case\n"
-    "  --list           only counts the actions of each story\n";
+    "  --list           only counts the actions of each story, and of each kind\n";
 
 /* A case under way in a child, or free. */
 struct job {
@@ -59,19 +64,23 @@ static struct {
     /* what was asked for */
     const char *patterns[128];
     int pattern_count;
-    uint64_t every, sample, seed, from, to, seconds;
+    uint64_t each, every, routine, sample, seed, from, to, seconds;
     int jobs, mode;
     bool trace, list;
     /* how it goes */
     const struct tale *tale;
+    struct story story;
     struct job job[JOBS_MAX];
     int running;
     bool child;
+    bool counting; /* the story is told without an anomaly, to see what is in it */
+    uint32_t count[ANOMALY_KINDS], seen[ANOMALY_KINDS], total[ANOMALY_KINDS];
     jmp_buf next; /* where to go on when the story itself fails */
     uint64_t cases, failures, begun_s;
+    uint64_t all, all_routine; /* cases that there are */
     struct kind kind[KINDS_MAX];
     int kinds;
-} run = {.every = EVERY, .seed = 1, .from = 1, .to = UINT64_MAX, .jobs = 1, .mode = -1};
+} run = {.routine = ROUTINE, .seed = 1, .from = 1, .to = UINT64_MAX, .jobs = 1, .mode = -1};
 
 static uint64_t seconds_now(void)
 {
@@ -138,10 +147,12 @@ static void judge(struct job *job, int status)
             sentence_of(job->output, sentence);
         if (WIFSIGNALED(status) && !strstr(sentence, "broken promise"))
             snprintf(sentence, sizeof sentence, "killed by signal %d", WTERMSIG(status));
-        snprintf(command, sizeof command,
-                 "anomaly_test %s --seed %llu --mode %s --from %llu --to %llu --every 1 --trace",
-                 run.tale->name, (unsigned long long)run.seed, anomaly_mode_name(job->mode),
-                 (unsigned long long)job->number, (unsigned long long)job->number);
+        snprintf(
+            command, sizeof command,
+            "anomaly_test %s --seed %llu --mode %s --from %llu --to %llu --every 1 --routine 1 "
+            "--trace",
+            run.tale->name, (unsigned long long)run.seed, anomaly_mode_name(job->mode),
+            (unsigned long long)job->number, (unsigned long long)job->number);
         printf("FAILED %s\n       %s\n", command, sentence);
         fflush(stdout);
         note_failure(sentence, command);
@@ -168,6 +179,7 @@ static void become_child(const struct job *job)
     struct rlimit limit = {CPU_SECONDS, CPU_SECONDS}; /* a machine that runs for ever */
     setrlimit(RLIMIT_CPU, &limit);
     run.child = true;
+    run.story.left_standing = !run.trace && job->number % TAKEN_DOWN != 0;
     if (job->output < 0)
         return;
     dup2(job->output, STDOUT_FILENO);
@@ -201,29 +213,68 @@ static bool strike_here(uint64_t number, enum anomaly_mode mode)
     return false;
 }
 
-static bool chosen(uint64_t number, int mode, bool routine)
+/* Chance that is the same for this story and sample, whatever else is asked for. */
+static struct random chance(uint64_t number)
 {
-    if ((run.mode >= 0 && mode != run.mode) || number < run.from || number > run.to || run.list)
-        return false;
-    if (run.seconds && seconds_now() - run.begun_s >= run.seconds)
-        return false;
-    struct random random = {run.sample + number * (uint64_t)ANOMALY_MODES + (uint64_t)mode};
+    struct random random = {run.sample + number};
     for (const char *c = run.tale->name; *c; c++)
         random.state = random.state * 1099511628211u + (uint8_t)*c;
     random_next(&random);
-    uint64_t every = run.every > 1 && routine ? run.every * ROUTINE : run.every;
-    return random_below(&random, every) == 0;
+    return random;
+}
+
+/* Not dying before what is not the first of its step: it is the death after the one before it. */
+static bool differs(const struct anomaly_action *action, int mode)
+{
+    return mode != ANOMALY_CRASH_BEFORE || action->begins;
+}
+
+static bool chosen(const struct anomaly_action *action, int mode)
+{
+    struct random random = chance(action->number * (uint64_t)ANOMALY_MODES + (uint64_t)mode);
+    return random_below(&random, run.every * (action->routine ? run.routine : 1)) == 0;
+}
+
+/* The n-th of each kind, one mode: n and the mode by chance. */
+static bool chosen_of_kind(const struct anomaly_action *action, int mode)
+{
+    uint32_t n = run.seen[action->kind];
+    for (uint64_t i = 0; i < run.each; i++) {
+        struct random random = chance((uint64_t)action->kind * 1000 + i);
+        if (random_below(&random, run.count[action->kind]) != n)
+            continue;
+        int drawn = (int)random_below(&random, ANOMALY_MODES);
+        if (mode == (differs(action, drawn) ? drawn : ANOMALY_CRASH))
+            return true;
+    }
+    return false;
+}
+
+static bool asked_for(const struct anomaly_action *action, int mode)
+{
+    if ((run.mode >= 0 && mode != run.mode) || action->number < run.from ||
+        action->number > run.to || !differs(action, mode))
+        return false;
+    if (run.seconds && seconds_now() - run.begun_s >= run.seconds)
+        return false;
+    return run.every ? chosen(action, mode) : chosen_of_kind(action, mode);
 }
 
 static uint64_t counted;
 
-static enum anomaly_mode choose(void *context, uint64_t number, bool routine)
+static enum anomaly_mode choose(void *context, const struct anomaly_action *action)
 {
     (void)context;
-    counted = number;
-    for (int mode = 0; !run.child && mode < ANOMALY_MODES; mode++)
-        if (chosen(number, mode, routine) && strike_here(number, (enum anomaly_mode)mode))
+    if (run.child)
+        return ANOMALY_NONE;
+    counted = action->number;
+    for (int mode = 0; !run.counting && mode < ANOMALY_MODES; mode++)
+        if (asked_for(action, mode) && strike_here(action->number, (enum anomaly_mode)mode))
             return (enum anomaly_mode)mode;
+    for (int mode = 0; run.counting && mode < ANOMALY_MODES; mode++)
+        *(action->routine ? &run.all_routine : &run.all) += differs(action, mode);
+    run.count[action->kind] += run.counting;
+    run.seen[action->kind]++;
     return ANOMALY_NONE;
 }
 
@@ -239,21 +290,43 @@ static void tale_fails(const char *sentence)
     longjmp(run.next, 1);
 }
 
+static void tell_once(const struct tale *tale, bool counting)
+{
+    run.counting = counting;
+    memset(run.seen, 0, sizeof run.seen);
+    tale_begin(tale, &run.story, run.seed, run.trace && !counting ? 2 : 0);
+    story_tell_with_anomaly(&run.story, tale->tell, choose, NULL);
+}
+
+static void list(const struct tale *tale)
+{
+    char name[80];
+    printf("%8llu %s\n", (unsigned long long)counted, tale->name);
+    for (int kind = 0; kind < ANOMALY_KINDS; kind++) {
+        run.total[kind] += run.count[kind];
+        anomaly_kind_name(kind, name, sizeof name);
+        if (run.count[kind] && run.pattern_count)
+            printf("         %8u %s\n", run.count[kind], name);
+    }
+}
+
 static void tell(const struct tale *tale)
 {
-    static struct story s;
     uint64_t cases = run.cases, failures = run.failures;
     run.tale = tale;
-    tale_begin(tale, &s, run.seed, run.trace ? 2 : 0);
-    story_tell_with_anomaly(&s, tale->tell, choose, NULL);
+    memset(run.count, 0, sizeof run.count);
+    if (!run.every || run.list)
+        tell_once(tale, true);
+    if (!run.list)
+        tell_once(tale, false);
     if (run.child) {
         fflush(stdout);
         _exit(0);
     }
     reap(0);
     if (run.list)
-        printf("%8llu %s\n", (unsigned long long)counted, tale->name);
-    else if (run.pattern_count)
+        list(tale);
+    else if (run.pattern_count || run.every)
         printf("%s: %llu actions, %llu cases, %llu failed\n", tale->name,
                (unsigned long long)counted, (unsigned long long)(run.cases - cases),
                (unsigned long long)(run.failures - failures));
@@ -282,7 +355,9 @@ static bool parse(int argc, char **argv)
 {
     uint64_t jobs = 1;
     for (int i = 1; i < argc; i++) {
-        if (option(argc, argv, &i, "--every", &run.every) ||
+        if (option(argc, argv, &i, "--each", &run.each) ||
+            option(argc, argv, &i, "--every", &run.every) ||
+            option(argc, argv, &i, "--routine", &run.routine) ||
             option(argc, argv, &i, "--sample", &run.sample) ||
             option(argc, argv, &i, "--seed", &run.seed) ||
             option(argc, argv, &i, "--from", &run.from) ||
@@ -302,7 +377,9 @@ static bool parse(int argc, char **argv)
             return false;
     }
     run.jobs = (int)jobs;
-    return run.every > 0 && jobs > 0 && jobs <= JOBS_MAX;
+    if (run.every == 0 && run.each == 0)
+        run.each = 1;
+    return run.routine > 0 && jobs > 0 && jobs <= JOBS_MAX;
 }
 
 static const char *const long_stories[] = {"host_that_sends_a_byte_a_second",
@@ -319,6 +396,30 @@ static bool wanted(const char *name)
     return run.pattern_count == 0 && (!lasts || run.every == 1 || run.list);
 }
 
+static void print_sample(void)
+{
+    const char *one_in = run.every ? "one case of" : "cases of each kind of action:";
+    printf("seed %llu, %s %llu, sample %llu\n", (unsigned long long)run.seed, one_in,
+           (unsigned long long)(run.every ? run.every : run.each), (unsigned long long)run.sample);
+    fflush(stdout);
+}
+
+static void print_kinds(void)
+{
+    char name[80];
+    for (int k = 0; k < run.kinds; k++)
+        printf("%6u times: %s\n              %s\n", run.kind[k].count, run.kind[k].sentence,
+               run.kind[k].first);
+    if (run.list)
+        printf("%8llu cases, and %llu of signals after signals\n", (unsigned long long)run.all,
+               (unsigned long long)run.all_routine);
+    for (int kind = 0; kind < ANOMALY_KINDS && run.list; kind++) {
+        anomaly_kind_name(kind, name, sizeof name);
+        if (run.total[kind])
+            printf("%8u %s\n", run.total[kind], name);
+    }
+}
+
 int main(int argc, char **argv)
 {
     run.sample = (uint64_t)time(NULL);
@@ -328,17 +429,13 @@ int main(int argc, char **argv)
     }
     run.begun_s = seconds_now();
     story_on_failure(tale_fails);
-    if (run.every > 1 && !run.list)
-        printf("seed %llu, one case of %llu, sample %llu\n", (unsigned long long)run.seed,
-               (unsigned long long)run.every, (unsigned long long)run.sample);
-    fflush(stdout);
+    if (run.every != 1 && !run.list)
+        print_sample();
     static int i;
     for (i = 0; i < tales_count; i++)
         if (wanted(tales[i].name) && setjmp(run.next) == 0)
             tell(&tales[i]);
-    for (int k = 0; k < run.kinds; k++)
-        printf("%6u times: %s\n              %s\n", run.kind[k].count, run.kind[k].sentence,
-               run.kind[k].first);
+    print_kinds();
     if (!run.list)
         printf("%llu passed, %llu failed\n", (unsigned long long)(run.cases - run.failures),
                (unsigned long long)run.failures);

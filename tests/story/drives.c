@@ -329,3 +329,23 @@ void story_tray_loses_power_and_its_primary_dies(struct story *s)
     story_until(s, story_primary(s, "B1"), MS(3000));
     story_until(s, story_record(s, 0)->drive_state[0] != DRIVE_STATE_GOOD, MS(100));
 }
+
+/* The last drive that has the data loses what it had not flushed: two trays at once are more than
+ * mirrors are for. What is lost is said. */
+void story_last_tray_loses_power(struct story *s)
+{
+    story_write(s, 0, 2000, 8, 0);
+    story_flush(s, 0, 0);
+    uint64_t flushed_ns = world_now(s->world);
+    story_fail_drive(s, 32, true);
+    struct op *w = story_write(s, 0, 2016, 8, 0);
+    story_until(s, story_said(s, "A1 > drive t1/00 is failed"), MS(10000));
+    story_run(s, MS(50));
+    story_assert(s, w->status == 0 && story_unit(s, "A1").mirror_writes == 0);
+    story_mark(s);
+    story_crash(s, "L1");
+    disk_power_cut(s->world, 0);
+    oracle_forget_since(s->site->oracle, flushed_ns);
+    story_restart(s, "L1");
+    story_until(s, story_said(s, "A1 * unflushed_lost group=1 unit=A1 drive=t0/00"), MS(1000));
+}
