@@ -277,7 +277,7 @@ static void test_blocks_on_drives(void **state)
                             .position = 3,
                             .chunk_bytes = 65536,
                             .data_bytes = 1ull << 40},
-                      out;
+                      out = {0};
     in.incarnation[3] = 5;
     layout_put_superblock(block, &in);
     assert_true(layout_get_superblock(block, &out));

@@ -647,71 +647,18 @@ static void loss_of_a_host(void **state)
     assert_int_equal(status.sessions, 1);
 }
 
-static uint32_t opened(uint8_t group)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < t.commands; i++)
-        count += t.command[i].command.kind == COMMAND_NEXUS_OPEN && t.command[i].group == group;
-    return count;
-}
-
-/* Who leads read the state from the drives, and may not know the nexus: it is opened anew, in that
- * group alone, before the next command. */
-static void nexus_after_a_cut(void **state)
-{
-    (void)state;
-    test_host_connect(&t, 1, TEST_HOST, 1);
-    test_host_read(&t, 1, 0, 1);
-    test_host_expect(&t, 1, ISCSI_DATA_IN);
-    assert_int_equal(opened(0), 1);
-    struct message view = {
-        .kind = MESSAGE_VIEW,
-        .from = port_unit(0, 0),
-        .to = port_switch(0),
-        .view = {.epoch = 1000, .cut = 1000, .serving = true, .primary = 0, .in_sync = 1}};
-    test_host_message(&t, &view);
-    test_host_wait(&t, MS(5));
-    assert_int_equal(opened(0), 1); /* when it is needed */
-    test_host_read(&t, 1, 0, 1);
-    test_host_expect(&t, 1, ISCSI_DATA_IN);
-    assert_int_equal(opened(0), 2);
-    assert_int_equal(t.command[t.commands - 2].command.kind, COMMAND_NEXUS_OPEN);
-    uint32_t others = opened(1);
-    view.view.epoch++;
-    test_host_message(&t, &view); /* the same cut */
-    test_host_read(&t, 1, 0, 1);
-    test_host_expect(&t, 1, ISCSI_DATA_IN);
-    assert_int_equal(opened(0), 2);
-    assert_int_equal(opened(1), others);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(writes),
-        TEST(reads),
-        TEST(reads_in_small_segments),
-        TEST(digests),
-        TEST(residuals),
-        TEST(sense_and_data),
-        TEST(routing),
-        TEST(nexus_first),
-        TEST(no_directory),
-        TEST(window),
-        TEST(order_of_cmd_sn),
-        TEST(wrong_data),
-        TEST(wrong_phase),
-        TEST(refused_commands),
-        TEST(back_pressure),
-        TEST(back_pressure_of_r2t),
-        TEST(share_of_payload),
-        TEST(unread_answers),
-        TEST(too_long),
-        TEST(slow_reader),
-        TEST(loss_of_a_host),
-        TEST(nexus_after_a_cut),
+        /* clang-format off */
+        TEST(writes), TEST(reads), TEST(reads_in_small_segments), TEST(digests), TEST(residuals),
+        TEST(sense_and_data), TEST(routing), TEST(nexus_first), TEST(no_directory), TEST(window),
+        TEST(order_of_cmd_sn), TEST(wrong_data), TEST(wrong_phase), TEST(refused_commands),
+        TEST(back_pressure), TEST(back_pressure_of_r2t), TEST(share_of_payload),
+        TEST(unread_answers), TEST(too_long), TEST(slow_reader), TEST(loss_of_a_host),
+        /* clang-format on */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

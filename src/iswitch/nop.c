@@ -176,6 +176,8 @@ void nop_tick(struct iswitch *x, struct connection *c)
         c->doubted_ns = x->now_ns;
         return;
     }
+    if (c->full_ns > 0) /* the ping lies behind what the host has yet to take */
+        c->doubted_ns = x->now_ns;
     if (x->now_ns - c->heard_ns >= 2 * limit_ns(x)) {
         connection_close(x, c, "silent, and no answer to a ping");
         return;
