@@ -5,14 +5,22 @@
 
 #include "base/must.h"
 
-enum { OPERATIONS = 4096, BLOCK = 512, CHUNK = 64 << 10, SPARES = 64, SPOILED = 32 };
+enum {
+    OPERATIONS = 4096,
+    BLOCK = 512,
+    CHUNK = 64 << 10,
+    PAGE = 4096,
+    ROOM = 16 << 20,
+    SPARES = 64,
+    SPOILED = 32
+};
 
-/* What a write that is not flushed has covered. */
+/* What a write that is not flushed has covered: one for each chunk that it touches. */
 struct unflushed {
     struct unflushed *older;
     uint64_t offset;
     uint32_t length;
-    uint8_t before[];
+    uint8_t *before; /* NULL: zeroes */
 };
 
 struct disk {
@@ -20,6 +28,8 @@ struct disk {
     uint64_t bytes;
     uint8_t *now;  /* what reads see */
     bool *touched; /* chunk i has been written: the others are zero */
+    bool *written; /* the same of pages */
+    uint64_t room; /* of the memory */
     struct unflushed *newest;
     bool hangs, fails_reads, fails_writes, gone;
     uint64_t more_ns;
@@ -48,6 +58,7 @@ struct disks {
     struct world *world;
     struct disk at[DRIVE_MAX];
     struct operation operation[OPERATIONS];
+    uint32_t operations_end; /* those beyond were never used */
     uint32_t free[OPERATIONS], free_count, serial;
     bool next_fails;
     uint64_t next_more_ns;
@@ -68,34 +79,57 @@ static void forget_unflushed(struct disk *d)
     while (d->newest) {
         struct unflushed *u = d->newest;
         d->newest = u->older;
+        free(u->before);
         free(u);
     }
 }
 
 /* Memory of drives that are gone, all zero again: a swarm makes thousands of arrays. */
 static struct spare {
-    uint64_t bytes;
+    uint64_t room;
     uint8_t *now;
-    bool *touched;
+    bool *touched, *written;
 } spare[SPARES];
-
-static uint64_t chunks_of(uint64_t bytes)
-{
-    return (bytes + CHUNK - 1) / CHUNK;
-}
 
 static void memory_take(struct disk *d)
 {
     for (int i = 0; i < SPARES; i++)
-        if (spare[i].now && spare[i].bytes == d->bytes) {
+        if (spare[i].now && spare[i].room >= d->bytes) {
+            d->room = spare[i].room;
             d->now = spare[i].now;
             d->touched = spare[i].touched;
+            d->written = spare[i].written;
             spare[i].now = NULL;
             return;
         }
-    d->now = calloc(chunks_of(d->bytes), CHUNK);
-    d->touched = calloc(chunks_of(d->bytes), sizeof *d->touched);
-    must(d->now && d->touched);
+    d->room = (d->bytes + ROOM - 1) / ROOM * ROOM;
+    d->now = calloc(d->room / PAGE, PAGE);
+    d->touched = calloc(d->room / CHUNK, sizeof *d->touched);
+    d->written = calloc(d->room / PAGE, sizeof *d->written);
+    must(d->now && d->touched && d->written);
+}
+
+/* Makes the range zero: where nothing was written it is. */
+static void zero_pages(struct disk *d, uint64_t offset, uint64_t length)
+{
+    while (length > 0) {
+        uint64_t some = PAGE - offset % PAGE;
+        if (some > length)
+            some = length;
+        if (d->written[offset / PAGE])
+            memset(d->now + offset, 0, some);
+        offset += some;
+        length -= some;
+    }
+}
+
+static void make_blank(struct disk *d)
+{
+    for (uint64_t c = 0; c < d->room / CHUNK; c++)
+        if (d->touched[c])
+            zero_pages(d, c * CHUNK, CHUNK);
+    memset(d->touched, 0, d->room / CHUNK * sizeof *d->touched);
+    memset(d->written, 0, d->room / PAGE * sizeof *d->written);
 }
 
 static void memory_give(struct disk *d)
@@ -103,15 +137,13 @@ static void memory_give(struct disk *d)
     for (int i = 0; d->now && i < SPARES; i++) {
         if (spare[i].now)
             continue;
-        for (uint64_t c = 0; c < chunks_of(d->bytes); c++)
-            if (d->touched[c])
-                memset(d->now + c * CHUNK, 0, CHUNK);
-        memset(d->touched, 0, chunks_of(d->bytes) * sizeof *d->touched);
-        spare[i] = (struct spare){d->bytes, d->now, d->touched};
+        make_blank(d);
+        spare[i] = (struct spare){d->room, d->now, d->touched, d->written};
         return;
     }
     free(d->now);
     free(d->touched);
+    free(d->written);
 }
 
 void disks_free(struct disks *disks)
@@ -120,7 +152,7 @@ void disks_free(struct disks *disks)
         forget_unflushed(&disks->at[i]);
         memory_give(&disks->at[i]);
     }
-    for (int i = 0; i < OPERATIONS; i++)
+    for (uint32_t i = 0; i < disks->operations_end; i++)
         if (disks->operation[i].used)
             slice_drop(&disks->operation[i].data);
     free(disks);
@@ -173,15 +205,60 @@ static void touch(struct disk *d, uint64_t offset, uint32_t length)
         d->touched[c] = true;
 }
 
+/* The range gets the bytes, again and again. */
+static void put(struct disk *d, uint64_t offset, uint32_t length, const uint8_t *bytes,
+                uint32_t period)
+{
+    for (uint64_t p = offset / PAGE; p * PAGE < offset + length; p++)
+        d->written[p] = true;
+    for (uint32_t at = 0; at < length; at += period)
+        memcpy(d->now + offset + at, bytes, period < length - at ? period : length - at);
+}
+
+/* What was never written is not even looked at: the system would have to find pages for it. */
+static void copy_out(const struct disk *d, uint8_t *out, uint64_t offset, uint32_t length)
+{
+    while (length > 0) {
+        uint32_t some = PAGE - (uint32_t)(offset % PAGE);
+        if (some > length)
+            some = length;
+        if (d->written[offset / PAGE])
+            memcpy(out, d->now + offset, some);
+        else
+            memset(out, 0, some);
+        out += some;
+        offset += some;
+        length -= some;
+    }
+}
+
+static bool was_written(const struct disk *d, uint64_t offset, uint32_t length)
+{
+    for (uint64_t p = offset / PAGE; p * PAGE < offset + length; p++)
+        if (d->written[p])
+            return true;
+    return false;
+}
+
 static void remember_unflushed(struct disk *d, uint64_t offset, uint32_t length)
 {
-    struct unflushed *u = malloc(sizeof *u + length);
-    must(u);
-    u->older = d->newest;
-    u->offset = offset;
-    u->length = length;
-    memcpy(u->before, d->now + offset, length);
-    d->newest = u;
+    while (length >
+           0) { /* the last chunk first: who goes from the newest on meets the first first */
+        uint64_t end = offset + length;
+        uint32_t some = (uint32_t)((end - 1) % CHUNK + 1);
+        if (some > length)
+            some = length;
+        struct unflushed *u = malloc(sizeof *u);
+        must(u);
+        *u = (struct unflushed){d->newest, end - some, some, NULL};
+        if (was_written(d, u->offset, some)) {
+            u->before = malloc(some);
+            must(u->before);
+            copy_out(d, u->before, u->offset, some);
+        }
+        d->newest = u;
+        length -= some;
+    }
 }
 
 /* Durable at once; what lay under it must never come back. */
@@ -192,8 +269,12 @@ static void force(struct disk *d, uint64_t offset, uint32_t length)
         uint64_t u_end = u->offset + u->length, end = offset + length;
         if (end > u_end)
             end = u_end;
-        if (first < end)
-            memcpy(u->before + (first - u->offset), d->now + first, end - first);
+        if (first >= end)
+            continue;
+        if (!u->before)
+            u->before = calloc(1, u->length);
+        must(u->before);
+        copy_out(d, u->before + (first - u->offset), first, (uint32_t)(end - first));
     }
 }
 
@@ -223,12 +304,11 @@ static void change(struct disk *d, const struct operation *o, uint32_t length)
         remember_unflushed(d, o->offset, length);
     touch(d, o->offset, length);
     if (o->op == DRIVE_WRITE)
-        memcpy(d->now + o->offset, bytes, length);
+        put(d, o->offset, length, bytes, length);
     else if (!o->data.length)
-        memset(d->now + o->offset, 0, length);
+        zero_pages(d, o->offset, length);
     else
-        for (uint32_t at = 0; at < length; at++)
-            d->now[o->offset + at] = bytes[at % o->data.length];
+        put(d, o->offset, length, bytes, o->data.length);
     if (o->fua)
         force(d, o->offset, length);
 }
@@ -252,7 +332,7 @@ static enum drive_status carry_out(struct disks *disks, struct operation *o, str
     else if (o->op == DRIVE_READ) {
         struct buffer *buffer = buffer_get(world_buffers(disks->world), o->length);
         must(buffer);
-        memcpy(buffer->data, d->now + o->offset, o->length);
+        copy_out(d, buffer->data, o->offset, o->length);
         *read = slice_of(buffer, 0, o->length);
     } else {
         spoils(d, o, true);
@@ -290,7 +370,10 @@ static uint64_t duration(struct disks *disks, const struct operation *o)
 void disks_act(struct disks *disks, struct part *part, const struct action *action)
 {
     must(disks->free_count > 0);
-    struct operation *o = &disks->operation[disks->free[--disks->free_count]];
+    uint32_t i = disks->free[--disks->free_count];
+    if (disks->operations_end <= i)
+        disks->operations_end = i + 1;
+    struct operation *o = &disks->operation[i];
     memset(o, 0, sizeof *o);
     o->used = true;
     o->serial = ++disks->serial;
@@ -389,7 +472,7 @@ void disks_happened(struct disks *disks, uint64_t what)
 
 void disks_process_down(struct disks *disks, int process)
 {
-    for (int i = 0; i < OPERATIONS; i++) {
+    for (uint32_t i = 0; i < disks->operations_end; i++) {
         struct operation *o = &disks->operation[i];
         if (!o->used || o->part->process != process)
             continue;
@@ -411,8 +494,10 @@ void disk_power_cut(struct world *world, int number)
         for (uint32_t at = 0; at < u->length; at += BLOCK) {
             uint8_t *kept = &decided[(u->offset + at) / BLOCK];
             *kept = *kept || random_chance(random, 50);
-            if (!*kept)
+            if (!*kept && u->before)
                 memcpy(d->now + u->offset + at, u->before + at, BLOCK);
+            else if (!*kept)
+                zero_pages(d, u->offset + at, BLOCK);
         }
     free(decided);
     forget_unflushed(d);
@@ -482,10 +567,7 @@ void disk_blank(struct world *world, int number)
     struct disk *d = disk_of(world, number);
     forget_unflushed(d);
     disk_unspoil(world, number);
-    for (uint64_t c = 0; c < chunks_of(d->bytes); c++)
-        if (d->touched[c])
-            memset(d->now + c * CHUNK, 0, CHUNK);
-    memset(d->touched, 0, chunks_of(d->bytes) * sizeof *d->touched);
+    make_blank(d);
 }
 
 void disk_swap(struct world *world, int a, int b)
@@ -512,7 +594,7 @@ uint64_t disk_late_ns(struct world *world, int process)
 bool disk_pending(struct world *world, uint32_t i, struct disk_pending *out)
 {
     struct disks *disks = world_disks(world);
-    for (int k = 0; k < OPERATIONS; k++) {
+    for (uint32_t k = 0; k < disks->operations_end; k++) {
         const struct operation *o = &disks->operation[k];
         if (!o->used || o->store || i-- > 0)
             continue;

@@ -51,6 +51,11 @@ static void unit_part_check(const void *machine)
     unit_check(machine);
 }
 
+static void unit_part_check_all(const void *machine)
+{
+    unit_check_all(machine);
+}
+
 static void unit_part_destroy(void *machine)
 {
     unit_free(machine);
@@ -62,6 +67,7 @@ const struct part_kind kinds_unit_part = {
     .step = unit_part_step,
     .wake_ns = unit_part_wake_ns,
     .check = unit_part_check,
+    .check_all = unit_part_check_all,
     .destroy = unit_part_destroy,
 };
 
@@ -89,6 +95,11 @@ static void iswitch_part_check(const void *machine)
     iswitch_check(machine);
 }
 
+static void iswitch_part_check_all(const void *machine)
+{
+    iswitch_check_all(machine);
+}
+
 static void iswitch_part_destroy(void *machine)
 {
     iswitch_free(machine);
@@ -105,6 +116,7 @@ const struct part_kind kinds_iswitch_part = {
     .step = iswitch_part_step,
     .wake_ns = iswitch_part_wake_ns,
     .check = iswitch_part_check,
+    .check_all = iswitch_part_check_all,
     .destroy = iswitch_part_destroy,
     .sink = iswitch_part_sink,
 };

@@ -13,7 +13,9 @@
 #include "sim/world_state.h"
 #include "wire/frame.h"
 
-enum { SPIN_MAX = 200000, LARGE_BYTES = 256 << 10 };
+enum { SPIN_MAX = 200000, LARGE_BYTES = 128 << 10, KEPT_BYTES = 1 << 20, CHECK_ALL = 64 };
+
+static struct buffer_pool *spare_buffers; /* of the world before: a swarm makes thousands */
 
 struct world_config world_config_default(uint64_t seed)
 {
@@ -32,18 +34,27 @@ struct world_config world_config_default(uint64_t seed)
     };
 }
 
-/* A machine takes memory for the largest array at its start, and a history uses little of it. Large
- * pieces come from the system, all zero and only as far as they are used. */
-struct world *world_new(const struct world_config *config)
+/* A machine takes memory for the largest array at its start, and a history uses little of it: large
+ * pieces come from the system, all zero and only as far as they are used. All else is kept for the
+ * next. */
+static void choose_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TOP_PAD, LARGE_BYTES);
+}
+
+struct world *world_new(const struct world_config *config)
+{
+    choose_memory();
     struct world *world = calloc(1, sizeof *world);
     must(world);
     world->config = *config;
     world->random.state = config->seed;
     world->now_ns = MS(1000);
     world->actions = actions_new();
-    world->buffers = buffer_pool_new((uint64_t)1 << 30);
+    world->buffers = spare_buffers ? spare_buffers : buffer_pool_new((uint64_t)1 << 30);
+    spare_buffers = NULL;
     world->links = links_new(world);
     world->cells = cells_new(world);
     world->disks = disks_new(world);
@@ -62,7 +73,11 @@ bool world_free(struct world *world)
     cells_free(world->cells);
     links_free(world->links);
     bool balanced = buffer_pool_used(world->buffers) == 0;
-    buffer_pool_free(world->buffers);
+    if (balanced && !spare_buffers) {
+        buffer_pool_reset(world->buffers);
+        spare_buffers = world->buffers;
+    } else
+        buffer_pool_free(world->buffers);
     actions_free(world->actions);
     for (uint32_t i = 0; i < world->lines; i++)
         free(world->line[i].text);
@@ -296,6 +311,8 @@ void world_step_part(struct world *world, struct part *part, struct event *event
     if (world->dying)
         return;
     part->kind->check(part->machine);
+    if (part->kind->check_all && ++part->steps % CHECK_ALL == 0)
+        part->kind->check_all(part->machine);
     must(p->life == life);
     part->wake_ns = part->kind->wake_ns(part->machine);
     find_sleeper(p);
@@ -385,8 +402,10 @@ static void take(struct world *world, int process, struct item *item)
     }
 }
 
-/* When the process has something to do: world time, UINT64_MAX: never. *sleeper: who wakes then. */
-static uint64_t due(const struct world *world, const struct process *p, struct part **sleeper)
+/* When the process has something to do, if that is before `first`: world time, UINT64_MAX: never.
+ * *sleeper: who wakes then. */
+static uint64_t due(const struct world *world, const struct process *p, uint64_t first,
+                    struct part **sleeper)
 {
     *sleeper = NULL;
     if (!p->living || p->paused)
@@ -395,6 +414,8 @@ static uint64_t due(const struct world *world, const struct process *p, struct p
         return world->now_ns < p->busy_until ? p->busy_until : world->now_ns;
     *sleeper = p->sleeper;
     if (!p->sleeper)
+        return UINT64_MAX;
+    if (p->busy_until >= first || process_not_before(world, p, p->sleeper->wake_ns) >= first)
         return UINT64_MAX;
     uint64_t at = process_time(world, p, p->sleeper->wake_ns);
     return at < p->busy_until ? p->busy_until : at;
@@ -428,7 +449,7 @@ bool world_step(struct world *world, uint64_t until)
     struct part *sleeper = NULL;
     for (int p = 0; p < world->processes; p++) {
         struct part *who;
-        uint64_t when = due(world, &world->process[p], &who);
+        uint64_t when = due(world, &world->process[p], at, &who);
         if (when < at) {
             at = when;
             process = p;
@@ -514,6 +535,8 @@ void world_crash(struct world *world, int process)
         struct part *part = &world->part[i];
         if (part->process != process)
             continue;
+        if (part->kind->check_all)
+            part->kind->check_all(part->machine);
         part->kind->destroy(part->machine);
         part->machine = NULL;
         part->wake_ns = UINT64_MAX;

@@ -54,7 +54,9 @@ struct part_kind {
     void *(*create)(struct world *world, struct part *part);
     void (*step)(void *machine, const struct event *event, struct actions *actions);
     uint64_t (*wake_ns)(const void *machine);
-    void (*check)(const void *machine);
+    void (*check)(const void *machine); /* after each step: what costs little */
+    void (*check_all)(
+        const void *machine); /* now and then, and at its end; NULL: there is no more */
     void (*destroy)(void *machine);
     struct sink (*sink)(const void *machine, uint32_t stream); /* NULL: has no streams */
     /* A host's operation, handed to a submitter (NULL: takes none). */
@@ -69,6 +71,7 @@ struct part {
     int index, process;
     void *machine; /* NULL: its process is dead */
     struct trace trace;
+    uint32_t steps;
     bool stopped;     /* said ACTION_STOPPED */
     uint64_t wake_ns; /* of its process's clock */
     /* a loop switch: what ACTION_STORE stored */

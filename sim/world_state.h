@@ -7,6 +7,8 @@
 #include "sim/heap.h"
 #include "sim/world.h"
 
+enum { DRIFT_MODEST = 50000 }; /* parts per million */
+
 struct process {
     char name[16];
     bool living, paused;
@@ -61,6 +63,16 @@ static inline uint64_t process_time(const struct world *world, const struct proc
         return world->now_ns;
     int64_t left = (int64_t)(clock_ns - clock), drift = p->drift;
     return world->now_ns + (uint64_t)(drift ? left - left / (1000000 + drift) * drift + 2 : left);
+}
+/* The same, without a division: not later than that. */
+static inline uint64_t process_not_before(const struct world *world, const struct process *p,
+                                          uint64_t clock_ns)
+{
+    uint64_t clock = process_clock(world, p);
+    bool wild = p->drift > DRIFT_MODEST || p->drift < -DRIFT_MODEST;
+    if (clock_ns <= clock || wild)
+        return world->now_ns;
+    return world->now_ns + (clock_ns - clock) / 16 * 15;
 }
 /* A drive's frames go to its loop switch. */
 port_id world_served_by(port_id port);

@@ -221,6 +221,10 @@ void array_pump(struct array *array, uint64_t now_ns, struct actions *actions)
 {
     if (now_ns > array->now_ns)
         array->now_ns = now_ns;
+    bool wanted = array->more || array->again || array->look || array->begin_ns == 0 ||
+                  array->now_ns >= array->timer_ns; /* as array_wake_ns() says */
+    if (!wanted && array->phase != PHASE_IDLE)
+        return;
     array->more = array->no_buffer = false;
     if (array->phase == PHASE_IDLE)
         return;
@@ -356,4 +360,34 @@ void array_check(const struct array *array)
             must(drive->sync == SYNC_IDLE || drive->state == DRIVE_STATE_STALE);
         }
     }
+}
+
+static uint32_t length_of(const struct list *legs)
+{
+    uint32_t count = 0;
+    list_each (legs, link, next)
+        count++;
+    return count;
+}
+
+void array_check_all(const struct array *array)
+{
+    array_check(array);
+    uint32_t sent = 0, taken = 0;
+    for (uint32_t d = 0; d < DRIVE_MAX; d++) {
+        const struct drive *drive = &array->drive[d];
+        if (!position_has(array->drives_used, d)) {
+            must(drive->pool == POOL_NONE && !drive->listed && !drive->bad); /* D3 */
+            must(list_empty(&drive->waiting) && list_empty(&drive->sent) &&
+                 list_empty(&drive->lingering)); /* D3 */
+            continue;
+        }
+        must(length_of(&drive->waiting) == drive->waiting_count);     /* D1 */
+        must(length_of(&drive->sent) == drive->sent_count);           /* D1 */
+        must(length_of(&drive->lingering) == drive->lingering_count); /* D1 */
+        sent += drive->sent_count;
+        taken += drive->waiting_count + drive->sent_count + drive->lingering_count;
+    }
+    must(sent == array->legs_sent && taken + array->legs_free_count == LEG_MAX); /* L1 */
+    must(length_of(&array->legs_free) + LEG_MAX == array->legs_free_count + array->legs_used);
 }

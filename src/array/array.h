@@ -196,6 +196,7 @@ struct array_status {
     uint64_t resync_left_bytes;
 };
 void array_describe(const struct array *array, struct array_status *out);
-void array_check(const struct array *array);
+void array_check(const struct array *array);     /* costs little */
+void array_check_all(const struct array *array); /* also every drive and its legs */
 
 #endif

@@ -457,7 +457,7 @@ void fake_turn(struct fake_world *w)
     w->actions->count = 0;
     deliver_due(w);
     hear(w);
-    array_check(w->array);
+    array_check_all(w->array);
 }
 
 bool fake_until(struct fake_world *w, const uint32_t *what, uint32_t count, uint64_t limit_ns)

@@ -250,12 +250,13 @@ void array_clear(struct array *array)
 
 const struct pool_info *array_pool(const struct array *array, uint8_t index)
 {
-    return index < POOL_MAX && array->pool[index].used ? &array->pool[index].info : NULL;
+    return index < array->pools_end && array->pool[index].used ? &array->pool[index].info : NULL;
 }
 
 const struct volume_info *array_volume(const struct array *array, uint16_t index)
 {
-    return index < VOLUME_MAX && array->volume[index].used ? &array->volume[index].info : NULL;
+    return index < array->volumes_end && array->volume[index].used ? &array->volume[index].info
+                                                                   : NULL;
 }
 
 const struct pool_info *array_volume_pool(const struct array *array, uint16_t index)

@@ -3,9 +3,12 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/must.h"
+
+enum { KEPT_BYTES = 2 << 20 }; /* of a class: cheaper made zero than given anew */
 
 static const uint32_t class_bytes[BUFFER_CLASSES] = {4096, 16384, 65536, 262144, BUFFER_MAX};
 
@@ -22,6 +25,8 @@ struct buffer_pool {
     uint64_t limit;
     uint64_t used;     /* held by references */
     uint64_t resident; /* used, and warm */
+    uint8_t *memory;   /* of all classes: their pieces, then the descriptors of them */
+    uint64_t mapped;
     struct size_class class[BUFFER_CLASSES];
 };
 
@@ -32,12 +37,6 @@ static void *map(uint64_t bytes)
     return at == MAP_FAILED ? NULL : at;
 }
 
-static void unmap(void *at, uint64_t bytes)
-{
-    if (at)
-        munmap(at, bytes);
-}
-
 struct buffer_pool *buffer_pool_new(uint64_t bytes)
 {
     struct buffer_pool *pool = calloc(1, sizeof *pool);
@@ -45,28 +44,47 @@ struct buffer_pool *buffer_pool_new(uint64_t bytes)
         return NULL;
     pool->limit = bytes;
     for (int c = 0; c < BUFFER_CLASSES; c++) {
-        struct size_class *class = &pool->class[c];
-        class->pieces_max = bytes / class_bytes[c];
-        if (class->pieces_max == 0)
-            continue;
-        class->memory = map(class->pieces_max * class_bytes[c]);
-        class->all = map(class->pieces_max * sizeof *class->all);
-        if (!class->memory || !class->all) {
-            buffer_pool_free(pool);
-            return NULL;
-        }
+        pool->class[c].pieces_max = bytes / class_bytes[c];
+        pool->mapped += pool->class[c].pieces_max * (class_bytes[c] + sizeof(struct buffer));
+    }
+    pool->memory = map(pool->mapped);
+    if (!pool->memory) {
+        free(pool);
+        return NULL;
+    }
+    uint8_t *at = pool->memory;
+    for (int c = 0; c < BUFFER_CLASSES; c++) {
+        pool->class[c].memory = at;
+        at += pool->class[c].pieces_max * class_bytes[c];
+    }
+    for (int c = 0; c < BUFFER_CLASSES; c++) {
+        pool->class[c].all = (void *)at;
+        at += pool->class[c].pieces_max * sizeof(struct buffer);
     }
     return pool;
 }
 
 void buffer_pool_free(struct buffer_pool *pool)
 {
+    munmap(pool->memory, pool->mapped);
+    free(pool);
+}
+
+void buffer_pool_reset(struct buffer_pool *pool)
+{
+    must(pool->used == 0);
     for (int c = 0; c < BUFFER_CLASSES; c++) {
         struct size_class *class = &pool->class[c];
-        unmap(class->memory, class->pieces_max * class_bytes[c]);
-        unmap(class->all, class->pieces_max * sizeof *class->all);
+        uint64_t bytes = class->pieces * class_bytes[c];
+        if (bytes <= KEPT_BYTES)
+            memset(class->memory, 0, bytes);
+        else
+            madvise(class->memory, bytes, MADV_DONTNEED);
+        memset(class->all, 0, class->pieces * sizeof *class->all);
+        class->pieces = 0;
+        class->warm = class->cold = NULL;
     }
-    free(pool);
+    pool->resident = 0;
 }
 
 uint64_t buffer_pool_used(const struct buffer_pool *pool)

@@ -36,6 +36,8 @@ struct slice {
  * only when used; never more of it in memory than that). NULL: no memory. */
 struct buffer_pool *buffer_pool_new(uint64_t bytes);
 void buffer_pool_free(struct buffer_pool *pool);
+/* As new: nobody may hold any of it; what was used is zero again. For those who make many. */
+void buffer_pool_reset(struct buffer_pool *pool);
 /* Bytes now held by references, by capacity. */
 uint64_t buffer_pool_used(const struct buffer_pool *pool);
 uint64_t buffer_pool_limit(const struct buffer_pool *pool);

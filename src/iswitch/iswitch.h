@@ -47,7 +47,8 @@ uint64_t iswitch_wake_ns(const struct iswitch *x);
  * or nowhere in particular (sink.buffer NULL: to the world's own staging bytes). Asked before each
  * receive. */
 struct sink iswitch_sink(const struct iswitch *x, uint32_t stream);
-void iswitch_check(const struct iswitch *x);
+void iswitch_check(const struct iswitch *x);     /* costs little */
+void iswitch_check_all(const struct iswitch *x); /* also every task of every session */
 
 struct iswitch_session_status {
     char initiator[TARGET_NAME_BYTES];

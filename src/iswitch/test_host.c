@@ -142,7 +142,7 @@ static void one_step(struct test_host *t, struct event *event)
 {
     event->now_ns = t->now_ns;
     iswitch_step(t->x, event, t->actions);
-    iswitch_check(t->x);
+    iswitch_check_all(t->x);
     carry_out(t);
 }
 

@@ -134,10 +134,22 @@ static bool lone_change(struct unit *x, struct record *next)
     return changed;
 }
 
+/* The record is as it should be: what is found out at every tick, and mostly so. */
+static bool nothing_to_amend(const struct unit *x)
+{
+    const struct record *r = &x->record;
+    return r->in_sync.count > 1 && r->lease == 0 && r->dirty.module == MODULE_NONE &&
+           !x->drop_wanted && x->join_wanted == MODULE_NONE && !x->drives_wanted;
+}
+
 void amend_tick(struct unit *x)
 {
     if (!unit_primary(x) || !control_idle(x) || x->stopped)
         return;
+    if (nothing_to_amend(x)) {
+        x->reg.joining = MODULE_NONE;
+        return;
+    }
     struct record next = x->record;
     next.generation++;
     bool changed = members_change(x, &next);

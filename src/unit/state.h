@@ -124,11 +124,11 @@ struct peer {
     bool linked;
     bool gone;
     uint64_t heard_ns;
-    struct signal_message signal; /* the last one */
-    uint64_t signal_ns;           /* its arrival */
+    uint64_t signal_ns; /* the arrival of the last one */
     uint64_t join_asked_ns;
     bool promised;
     uint64_t promised_held;
+    struct signal_message signal; /* the last one */
 };
 
 /* A clock offset to another part: ours minus its. */
@@ -147,10 +147,10 @@ struct sender_state {
     uint64_t confirmed;      /* of the current session */
     uint64_t confirm_wanted; /* primary: heard, not in the stream yet */
     uint64_t told_dead_ns;
-    struct signal_message signal;
     uint64_t signal_ns;
     bool view_wanted, directory_wanted;
     bool silent; /* primary: its link is up, but nothing comes by it: answers go through members */
+    struct signal_message signal;
 };
 
 struct loop_state {

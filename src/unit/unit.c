@@ -417,6 +417,25 @@ void unit_check(const struct unit *x)
     array_check(x->array);
 }
 
+void unit_check_all(const struct unit *x)
+{
+    unit_check(x);
+    array_check_all(x->array);
+    uint32_t waiting = 0, ordered = 0, dirty = 0;
+    uint64_t order = 0;
+    list_each (&x->waiting, link, next)
+        waiting++;
+    list_each (&x->ordered, link, next) {
+        const struct queued *q = list_member(link, struct queued, place_link);
+        must(q->order >= order); /* U4 */
+        order = q->order;
+        ordered++;
+    }
+    list_each (&x->dirty, link, next)
+        dirty++;
+    must(waiting == x->waiting_count && ordered == x->ordered_count && dirty == x->dirty_count);
+}
+
 void unit_standing(const struct unit *x, struct unit_status *out)
 {
     out->module = x->config.module;

@@ -29,7 +29,8 @@ struct unit *unit_new(const struct unit_config *config, struct buffer_pool *buff
 void unit_free(struct unit *x);
 void unit_step(struct unit *x, const struct event *event, struct actions *actions);
 uint64_t unit_wake_ns(const struct unit *x);
-void unit_check(const struct unit *x);
+void unit_check(const struct unit *x);     /* costs little */
+void unit_check_all(const struct unit *x); /* also what has to be walked */
 
 enum unit_state {
     UNIT_STATE_READING, /* reads the record */

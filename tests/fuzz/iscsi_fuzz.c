@@ -58,7 +58,7 @@ static void step(struct event *event)
 {
     event->now_ns = w.now_ns;
     iswitch_step(w.x, event, w.actions);
-    iswitch_check(w.x);
+    iswitch_check_all(w.x);
     carry_out();
 }
 
