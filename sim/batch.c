@@ -19,6 +19,8 @@ struct shared {
     uint64_t next;           /* the next history's number */
     uint64_t told, failures; /* histories */
     uint64_t commands, verified, judged, faults, waits, virtual_ms;
+    uint64_t
+        worked_us; /* processor time of all workers: of histories that were told to their end */
     uint64_t present[JOBS_MAX]; /* seed of each worker's history */
 };
 
@@ -32,6 +34,14 @@ static uint64_t wall_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Processor time of this process. */
+static uint64_t worked_us(void)
+{
+    struct timespec worked;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &worked);
+    return (uint64_t)worked.tv_sec * 1000000 + (uint64_t)worked.tv_nsec / 1000;
 }
 
 static void say_failed(const struct batch_config *b, uint64_t seed, const char *sentence)
@@ -66,7 +76,9 @@ static void work(const struct batch_config *b, struct shared *shared, uint32_t j
         struct swarm_result result;
         config.seed = b->swarm.seed + number;
         shared->present[job] = config.seed;
+        uint64_t begun_us = worked_us();
         swarm_run(&config, &result);
+        add(&shared->worked_us, worked_us() - begun_us);
         count_result(shared, &result);
         if (result.failed)
             say_failed(b, config.seed, result.sentence);
@@ -89,13 +101,14 @@ static pid_t start_worker(const struct batch_config *b, struct shared *shared, u
 static void report(const struct shared *shared, uint64_t took_ms, uint32_t jobs)
 {
     double minutes = (double)(took_ms ? took_ms : 1) / 60000;
+    double worked = (double)(shared->worked_us ? shared->worked_us : 1) / 60e6;
     printf("%llu commands, %llu blocks verified, %llu met a reservation, %llu faults, %.0f minutes "
            "of virtual time; %llu wait for a person\n",
            (unsigned long long)shared->commands, (unsigned long long)shared->verified,
            (unsigned long long)shared->judged, (unsigned long long)shared->faults,
            (double)shared->virtual_ms / 60000, (unsigned long long)shared->waits);
-    printf("%.0f histories a minute for each of %u workers\n",
-           (double)shared->told / minutes / jobs, jobs);
+    printf("%.0f histories a minute for each of %u workers; %.0f in a minute of a processor\n",
+           (double)shared->told / minutes / jobs, jobs, (double)shared->told / worked);
     printf("%llu passed, %llu failed\n", (unsigned long long)(shared->told - shared->failures),
            (unsigned long long)shared->failures);
 }

@@ -124,16 +124,21 @@ static void zero_pages(struct disk *d, uint64_t offset, uint64_t length)
     }
 }
 
+static void make_blank(struct disk *d)
+{
+    for (uint64_t c = 0; c < d->room / CHUNK; c++)
+        if (d->touched[c])
+            zero_pages(d, c * CHUNK, CHUNK);
+    memset(d->touched, 0, d->room / CHUNK * sizeof *d->touched);
+    memset(d->written, 0, d->room / PAGE * sizeof *d->written);
+}
+
 static void memory_give(struct disk *d)
 {
     for (int i = 0; d->now && i < SPARES; i++) {
         if (spare[i].now)
             continue;
-        for (uint64_t c = 0; c < d->room / CHUNK; c++)
-            if (d->touched[c])
-                zero_pages(d, c * CHUNK, CHUNK);
-        memset(d->touched, 0, d->room / CHUNK * sizeof *d->touched);
-        memset(d->written, 0, d->room / PAGE * sizeof *d->written);
+        make_blank(d);
         spare[i] = (struct spare){d->room, d->now, d->touched, d->written};
         return;
     }
@@ -595,9 +600,7 @@ void disk_blank(struct world *world, int number)
     struct disk *d = disk_of(world, number);
     forget_unflushed(d);
     disk_unspoil(world, number);
-    zero_pages(d, 0, d->bytes);
-    memset(d->touched, 0, d->room / CHUNK * sizeof *d->touched);
-    memset(d->written, 0, d->room / PAGE * sizeof *d->written);
+    make_blank(d);
 }
 
 void disk_swap(struct world *world, int a, int b)

@@ -234,6 +234,10 @@ void array_pump(struct array *array, uint64_t now_ns, struct actions *actions)
 {
     if (now_ns > array->now_ns)
         array->now_ns = now_ns;
+    bool wanted = array->more || array->again || array->look || array->begin_ns == 0 ||
+                  array->now_ns >= array->timer_ns; /* as array_wake_ns() says */
+    if (!wanted && array->phase != PHASE_IDLE)
+        return;
     array->more = array->no_buffer = false;
     if (array->phase == PHASE_IDLE)
         return;

@@ -111,10 +111,14 @@ enum sync {
 };
 
 struct drive {
-    struct drive_info info;
+    /* what each walk looks at comes first */
+    uint8_t pool, position; /* by the configuration; POOL_NONE */
+    enum drive_state state; /* by the record */
+    enum fault fault;
+    enum probe probe;
+    enum sync sync;
+    uint32_t waiting_count, sent_count, lingering_count;
     bool listed;                /* the loop switch told of it */
-    uint8_t pool, position;     /* by the configuration; POOL_NONE */
-    enum drive_state state;     /* by the record */
     bool bad;                   /* BAD was said, the record has not followed yet */
     bool may_return;            /* its loop switch has logged in since it went bad, or ... */
     bool may_retry;             /* ... we have failed it ourselves: it may be tried again */
@@ -127,26 +131,23 @@ struct drive {
     uint8_t state_slot;         /* the same of the state */
     uint8_t strikes;            /* how often it failed */
     bool superblock_ok, map_ok; /* found by the probe */
-    enum fault fault;
-    enum probe probe;
-    enum sync sync;
-    uint64_t bad_ns, avoid_ns; /* reads rather go elsewhere until then */
-    uint64_t map_sequence;     /* of the map that its probe found; 0: none */
-    uint64_t probe_ns;         /* not before */
-    uint64_t retry_ns;         /* FAILED: not tried again before */
-    uint64_t good_ns;          /* since when it is GOOD */
-    uint64_t told_ns;          /* RETURNED, SYNCED: when it was said */
-    uint64_t sync_sequence;    /* of the map write that must be durable first */
+    uint64_t bad_ns, avoid_ns;  /* reads rather go elsewhere until then */
+    uint64_t map_sequence;      /* of the map that its probe found; 0: none */
+    uint64_t probe_ns;          /* not before */
+    uint64_t retry_ns;          /* FAILED: not tried again before */
+    uint64_t good_ns;           /* since when it is GOOD */
+    uint64_t told_ns;           /* RETURNED, SYNCED: when it was said */
+    uint64_t sync_sequence;     /* of the map write that must be durable first */
     uint32_t sync_legs, sync_blob;
     bool sync_failed;
     bool relabelling; /* its superblock alone is being written */
     bool named;       /* under this login an incarnation was given to it, an empty one */
-    uint64_t labels[DRIVE_WORDS];         /* positions whose superblocks are being written for it */
-    struct superblock superblock;         /* as found */
-    struct state_header header[2];        /* generation 0: none */
     struct list waiting, sent, lingering; /* legs */
-    uint32_t waiting_count, sent_count, lingering_count;
+    struct drive_info info;
     struct bits *lacks; /* STALE: regions that it has not got; kept apart: walks are over drives */
+    uint64_t labels[DRIVE_WORDS];  /* positions whose superblocks are being written for it */
+    struct superblock superblock;  /* as found */
+    struct state_header header[2]; /* generation 0: none */
     uint64_t provision_slot[PROVISION_SLOT_WORDS]; /* bit b: slot for the next block b of the map */
     uint64_t provision_lacks[PROVISION_SLOT_WORDS]; /* blocks that it may not hold as we do */
 };
