@@ -77,6 +77,8 @@ void array_carry_end(struct array *array, const uint8_t *effect, uint32_t length
  * commands that were under way to it are sent again under the new login. */
 void array_loop_up(struct array *array, int loop, uint64_t login, const struct drive_info *drives,
                    int count);
+/* It signals that the drives in these slots are on line: some may not have been at the login. */
+void array_loop_on_line(struct array *array, int loop, uint32_t slots);
 void array_loop_down(struct array *array, int loop, bool gone);
 /* A drive's state as the control record has it. FAILED: goes on without it. STALE: write to it,
  * resynchronise it by the write-intent map, then ARRAY_NOTICE_SYNCED. */

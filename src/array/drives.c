@@ -239,6 +239,22 @@ void array_loop_up(struct array *array, int number, uint64_t login, const struct
     leg_settle(array);
 }
 
+/* That one is off line is found out by what is sent to it, and is no news to whoever leads. */
+void array_loop_on_line(struct array *array, int number, uint32_t slots)
+{
+    must(number >= 0 && number < LOOP_MAX);
+    if (!array->loop[number].up)
+        return;
+    for (int s = 0; s < 32; s++) {
+        struct drive *drive = &array->drive[number * 32 + s];
+        if (!(slots >> s & 1) || !drive->listed || drive->info.online)
+            continue;
+        drive->info.online = true;
+        drive->probe_ns = array->now_ns; /* it is looked at again at once */
+        array->again = array->more = array->look = true;
+    }
+}
+
 void array_loop_down(struct array *array, int number, bool gone)
 {
     must(number >= 0 && number < LOOP_MAX);

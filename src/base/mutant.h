@@ -135,6 +135,7 @@
     X(PORT_UNCHECKED, "fence", "drive commands of a port that the fence disables are admitted") \
     X(ADMIT_WHILE_DRAINING, "L3", "drive commands are admitted before the fence is up") \
     X(OVERDUE_USABLE, "L5", "a drive is used while a command that was given up is still under way") \
+    X(ON_LINE_AT_LOGIN_ONLY, "limits: drive", "a unit takes a drive that was off line when it logged in to be so until it logs in again") \
     X(ORDERLESS_ADOPTED, "K2", "commands without an order are not dropped") \
     X(ADOPTED_NOT_BEGUN, "K3", "an unfinished write is taken for done, not begun anew") \
     X(UNCLEAN_NOT_REWRITTEN, "K3", "unclean writes are taken for clean, not written anew") \

@@ -61,6 +61,11 @@ static void give_up_port(struct loopswitch *x, int module, int group)
     }
 }
 
+static bool on_line(const struct drive *drive)
+{
+    return drive->online && !drive->gone && drive->overdue == 0;
+}
+
 static void put_inventory(const struct loopswitch *x, struct buffer *buffer)
 {
     struct cursor c = cursor_of(buffer->data, buffer->capacity);
@@ -69,7 +74,7 @@ static void put_inventory(const struct loopswitch *x, struct buffer *buffer)
         struct drive_info info = {
             .drive = (uint8_t)(x->config.index * 32 + drive->slot),
             .bank = drive->bank,
-            .online = drive->online && !drive->gone && drive->overdue == 0,
+            .online = on_line(drive),
             .block_bytes = x->config.drive[i].block_bytes,
             .bytes = x->config.drive[i].bytes,
         };
@@ -120,10 +125,21 @@ void loopswitch_logins_go_on(struct loopswitch *x, struct actions *actions)
         }
 }
 
+/* Since its login a drive may have come back on line: each signal says which are. */
+static uint32_t slots_on_line(const struct loopswitch *x)
+{
+    uint32_t slots = 0;
+    for (int i = 0; i < x->config.drives; i++)
+        if (on_line(&x->drive[i]))
+            slots |= 1u << x->drive[i].slot;
+    return slots;
+}
+
 void loopswitch_signals_go_on(struct loopswitch *x, struct actions *actions)
 {
     if (x->now_ns < x->next_signal_ns)
         return;
+    uint32_t slots = slots_on_line(x);
     for (int m = 0; m < MODULE_MAX; m++)
         for (int g = 0; g < x->config.groups; g++) {
             const struct port *port = &x->port[m][g];
@@ -139,6 +155,7 @@ void loopswitch_signals_go_on(struct loopswitch *x, struct actions *actions)
                 .echo_delay_ns = port->signal_at ? x->now_ns - port->signal_at : 0,
                 .waiting_drive = 0xFF,
             };
+            message->signal.drives[x->config.index] = slots;
         }
     x->next_signal_ns = x->now_ns + x->config.limits.signal_ns;
 }

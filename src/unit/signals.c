@@ -127,6 +127,8 @@ void signals_receive(struct unit *x, const struct message *message)
             return;
         x->loop[i].signal = *s;
         x->loop[i].signal_ns = x->now_ns;
+        if (!mutant(MUTANT_ON_LINE_AT_LOGIN_ONLY))
+            array_loop_on_line(x->array, i, s->drives[i]);
         break;
     case PORT_KIND_NONE:
         break;

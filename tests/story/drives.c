@@ -330,6 +330,32 @@ void story_tray_loses_power_and_its_primary_dies(struct story *s)
     story_until(s, story_record(s, 0)->drive_state[0] != DRIVE_STATE_GOOD, MS(100));
 }
 
+/* Both drives are off line while the secondary logs in anew, since a command of its primary does
+ * not end there. When they are back it must know, or nobody could take over. */
+void story_drive_back_on_line_unnoticed(struct story *s)
+{
+    static const int drives[] = {0, 32};
+    static const char *const loops[] = {"L1", "L2"};
+    for (int i = 0; i < 2; i++)
+        story_hang_drive(s, drives[i], true);
+    struct op *w = story_write(s, 0, 64, 8, 0);
+    story_run(s, MS(20));
+    for (int i = 0; i < 2; i++)
+        link_break(s->world, world_process(s->world, loops[i]), world_process(s->world, "A"), true);
+    story_until(s, story_said(s, "L1 > slot 00: *off line*"), MS(3000));
+    story_until(s, story_said(s, "L2 > slot 00: *off line*"), MS(3000));
+    for (int i = 0; i < 2; i++)
+        link_break(s->world, world_process(s->world, loops[i]), world_process(s->world, "B"), true);
+    story_run(s, MS(100));
+    for (int i = 0; i < 2; i++)
+        story_hang_drive(s, drives[i], false);
+    story_run(s, MS(50));
+    story_crash(s, "A");
+    story_until(s, story_primary(s, "B1"), MS(1000));
+    story_settle_attentions(s);
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+}
+
 /* The last drive that has the data loses what it had not flushed: two trays at once are more than
  * mirrors are for. What is lost is said. */
 void story_last_tray_loses_power(struct story *s)

@@ -90,6 +90,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(copy_across_a_takeover, two_volumes)                       \
     X(mirror_over_unmapped_granules, plain)                      \
     X(last_tray_loses_power, deaths_unknown)                     \
+    X(drive_back_on_line_unnoticed, plain)                       \
     X(overlapping_writes_destaged_together, plain)               \
     X(overlapping_writes_across_a_region, plain)                 \
     X(logged_in_twice_while_a_drive_is_looked_at, plain)         \
