@@ -194,15 +194,28 @@ static void take_stream(struct handshakes *h, const struct part *unit,
         take_entry(h, l, unit, &entry, message->stream.first ? index++ : 1);
 }
 
+/* The record names that life of it as in sync in the unit's epoch. */
+static bool named(const struct handshakes *h, const struct part *unit, struct member m)
+{
+    uint64_t epoch;
+    if (!leads(unit, &epoch))
+        return false;
+    const struct epoch_members *e = &h->epoch[port_sub(unit->port)][epoch % EPOCHS];
+    return e->epoch == epoch && members_find(&e->in_sync, m) >= 0;
+}
+
 void handshakes_received(struct handshakes *h, const struct part *unit,
                          const struct message *message)
 {
     if (message->kind != MESSAGE_HELD || message->held.member.module >= MODULE_MAX)
         return;
     struct leader *l = leader_of(h, unit);
-    if (l->reign && message->held.epoch >= l->first_epoch)
-        l->heard[message->held.member.module] =
-            (struct heard){message->held.member, message->held.held};
+    if (!l->reign || message->held.epoch < l->first_epoch)
+        return;
+    struct heard *heard = &l->heard[message->held.member.module];
+    if (!member_same(heard->member, message->held.member) && named(h, unit, heard->member))
+        return; /* its later life takes back no word of the member */
+    *heard = (struct heard){message->held.member, message->held.held};
 }
 
 /* ---- what a primary may do ---- */
