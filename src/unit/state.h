@@ -324,6 +324,7 @@ struct unit {
     /* planned takeover */
     uint8_t handing; /* to this module; MODULE_NONE */
     uint64_t handing_ns, in_sync_since_ns;
+    uint8_t gave_control; /* stopping: the module that has given it to us; MODULE_NONE */
 
     /* stopping in order */
     bool stopping, quiescing, stopped;
@@ -552,5 +553,6 @@ void handover_received(struct unit *x, const struct message *message);
 void handover_swapped(struct unit *x);
 void stop_begin(struct unit *x);
 void stop_tick(struct unit *x);
+bool stop_primary_stopped(const struct unit *x); /* in order: nobody need take over from it */
 
 #endif

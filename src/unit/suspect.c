@@ -46,10 +46,18 @@ static bool has_stopped(const struct unit *x, uint8_t module)
            x->now_ns - x->epoch_began_ns > x->limits.ready_ns;
 }
 
+/* It has stopped in order, and waits for nothing. */
+static bool has_left(const struct unit *x, uint8_t module)
+{
+    const struct peer *p = &x->peer[module];
+    return p->signal.state == UNIT_STATE_STATES &&
+           member_same(p->signal.member, x->follower[module].member);
+}
+
 void suspect_primary(struct unit *x, const char *cause)
 {
-    if (x->stopping) {
-        x->stopped = true; /* everybody stops: nobody takes over */
+    if (x->stopping && stop_primary_stopped(x)) {
+        x->stopped = true;
         return;
     }
     claim_stop(x, cause);
@@ -101,6 +109,8 @@ void suspect_tick(struct unit *x)
         for (uint8_t m = 0; m < MODULE_MAX; m++)
             if (x->follower[m].active && silent(x, m))
                 amend_drop(x, m, "availability");
+            else if (x->follower[m].active && has_left(x, m))
+                amend_drop(x, m, "left");
             else if (x->follower[m].active && has_stopped(x, m) &&
                      !mutant(MUTANT_STOPPED_MEMBER_KEPT))
                 amend_drop(x, m, "stopped");

@@ -78,7 +78,7 @@ struct unit *unit_new(const struct unit_config *config, struct buffer_pool *buff
     list_init(&x->answers);
     for (int i = 0; i <= VOLUME_MAX; i++)
         list_init(&x->volumes[i].commands);
-    x->handing = x->move_wanted = MODULE_NONE;
+    x->handing = x->move_wanted = x->gave_control = MODULE_NONE;
     x->join_wanted = MODULE_NONE;
     x->reg.joining = MODULE_NONE;
     x->record.primary = x->record.dirty = member_none();
