@@ -354,6 +354,9 @@ static inline bool unit_primary(const struct unit *x)
 /* Primary, and no other unit is sure to hold what it holds: the record names none, or it may have
  * gone out before it heard that it is one. */
 bool unit_lone(const struct unit *x);
+/* A lone primary counts a write as on the drives when it is flushed. This one, which was begun
+ * before it was lone, is not. */
+bool unit_needs_flush(const struct unit *x, const struct queued *q);
 const char *unit_word(uint8_t module, uint8_t group); /* "B1"; two at a time */
 uint64_t unit_tag(struct unit *x);
 struct message *unit_send(struct unit *x, enum message_kind kind, port_id to);

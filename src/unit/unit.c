@@ -30,6 +30,12 @@ const char *unit_state_name(enum unit_state state)
     return names[state];
 }
 
+bool unit_needs_flush(const struct unit *x, const struct queued *q)
+{
+    return unit_lone(x) && q->io.op != ARRAY_READ && q->io.op != ARRAY_FLUSH && !q->io.fua &&
+           !mutant(MUTANT_LONE_UNFLUSHED);
+}
+
 const char *unit_word(uint8_t module, uint8_t group)
 {
     static char words[4][4];
