@@ -153,7 +153,8 @@ struct sender_state {
     uint64_t told_dead_ns;
     uint64_t signal_ns;
     bool view_wanted, directory_wanted;
-    bool silent; /* primary: its link is up, but nothing comes by it: answers go through members */
+    bool deaf;   /* it says that it does not hear us, though its link is up */
+    bool silent; /* primary: deaf, or nothing comes by its link: answers go through members */
     struct signal_message signal;
 };
 
@@ -509,7 +510,9 @@ void amend_drives_told(struct unit *x); /* tells the array the record's drive st
 void suspect_tick(struct unit *x);
 void suspect_primary(struct unit *x, const char *cause);
 void suspect_link_gone(struct unit *x, uint8_t module);
-bool suspect_allowed(const struct unit *x);
+bool suspect_listened(const struct unit *x);    /* it was not late itself a moment ago */
+bool suspect_hears(const struct unit *x);       /* it is not deaf */
+bool suspect_allowed(const struct unit *x);     /* both */
 uint64_t suspect_wake_ns(const struct unit *x); /* when the next silence will have been too long */
 
 /* ---- signals.c ---- */

@@ -4,9 +4,24 @@
  */
 #include "unit/state.h"
 
-bool suspect_allowed(const struct unit *x)
+bool suspect_listened(const struct unit *x)
 {
     return x->now_ns >= x->listen_until_ns || mutant(MUTANT_LATE_UNIT_SUSPECTS);
+}
+
+/* Loop switches signal as often as units do. Who hears none of them is deaf: its peers' silence
+ * tells nothing of them, and it could not learn that its fence is up, nor what drives answer. */
+bool suspect_hears(const struct unit *x)
+{
+    for (int l = 0; l < x->config.loops; l++)
+        if (x->loop[l].linked && x->now_ns - x->loop[l].heard_ns <= x->limits.availability_ns / 2)
+            return true;
+    return x->config.loops == 0 || mutant(MUTANT_DEAF_UNIT_CLAIMS);
+}
+
+bool suspect_allowed(const struct unit *x)
+{
+    return suspect_listened(x) && suspect_hears(x);
 }
 
 static uint64_t silent_at(const struct unit *x, uint8_t module)
