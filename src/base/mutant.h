@@ -86,6 +86,7 @@
     X(STOP_WITHOUT_HANDOVER, "stopping", "a module that stops alone stops its groups as if the array stopped") \
     X(DEAF_SWITCH_ANSWERED, "6 done", "answers go by a link of which the switch hears nothing") \
     X(DEAF_UNIT_CLAIMS, "takeover", "a unit that hears no loop switch suspects others, and claims") \
+    X(UNZEROED_STORED, "K4", "the state on the drives names a volume whose zeroes are not there yet") \
     X(NEW_LIFE_TRUSTED, "limits: restarted", "a primary whose module has begun another life is not suspected for that") \
     X(LINK_RESET_IGNORED, "limits: link reset", "a peer whose process is gone is not suspected at once") \
     X(LATE_UNIT_SUSPECTS, "limits: late unit", "a unit that was stopped suspects others at once") \

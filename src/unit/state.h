@@ -437,7 +437,8 @@ void follow_tick(struct unit *x); /* handshake and processing limits, fetches */
 /* ---- effects.c: changes of replicated state ---- */
 void effects_apply(struct unit *x, struct queued *q);
 void effects_apply_bytes(struct unit *x, const uint8_t *effect, uint32_t length);
-uint32_t state_save(struct unit *x); /* into x->scratch; its length */
+/* Into x->scratch; its length. Finished: for the drives, array_save_finished(). */
+uint32_t state_save(struct unit *x, bool finished);
 bool state_load(struct unit *x, const uint8_t *bytes, uint32_t length);
 void state_sync_volumes(struct unit *x);
 bool effects_is_directory(const struct manage_request *request);
