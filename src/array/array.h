@@ -50,6 +50,9 @@ const struct pool_info *array_pool(const struct array *array, uint8_t index);   
 const struct volume_info *array_volume(const struct array *array, uint16_t index); /* NULL: none */
 const struct pool_info *array_volume_pool(const struct array *array, uint16_t index);
 uint32_t array_save(const struct array *array, uint8_t *out, uint32_t capacity); /* as scsi_save */
+/* The same for a start from the drives alone, when nobody knows of a change that is half done:
+ * without new volumes whose zeroes are not on the drives. */
+uint32_t array_save_finished(const struct array *array, uint8_t *out, uint32_t capacity);
 bool array_load(struct array *array, const uint8_t *bytes, uint32_t length);
 
 /* A management request (array/manage.h): checks it against the configuration and the inventory and

@@ -144,6 +144,32 @@ void array_carry_end(struct array *array, const uint8_t *bytes, uint32_t length,
     array->again = array->more = true;
 }
 
+bool carry_unzeroed(const struct array *array, const struct volume *volume)
+{
+    const struct carry *carry = &array->carry;
+    for (uint32_t i = 0; i < carry->holds; i++) {
+        const struct hold *hold = &carry->hold[i];
+        if (hold->index == volume->info.index && hold->lba == 0 && !hold->zeroed &&
+            memcmp(hold->uuid, volume->info.uuid, 16) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The zeroes of what stands first are on the drives. */
+static void zeroed(struct array *array)
+{
+    struct carry *carry = &array->carry;
+    const struct carry_item *item = &carry->item[carry->first];
+    struct effect effect;
+    struct hold hold;
+    if (!effect_decode(item->effect, item->length, &effect) || !hold_of(&effect, &hold))
+        return;
+    for (uint32_t i = 0; i < carry->holds; i++)
+        if (hold_same(&carry->hold[i], &hold))
+            carry->hold[i].zeroed = true;
+}
+
 /* Its drive work has ended. */
 static void over(struct array *array)
 {
@@ -565,6 +591,8 @@ void carry_pump(struct array *array, struct actions *actions)
     case CARRY_IO:
         if (!carry->io_busy) {
             carry->failed = carry->io.failed;
+            if (!carry->failed)
+                zeroed(array);
             over(array);
         }
         break;

@@ -12,4 +12,7 @@ void carry_forget(struct array *array);
 /* A pool that may be being made is no more. */
 void carry_pool_dropped(struct array *array, uint8_t pool);
 
+/* A new volume whose zeroes are not on the drives yet. */
+bool carry_unzeroed(const struct array *array, const struct volume *volume);
+
 #endif

@@ -254,6 +254,37 @@ static void test_deletion_done_again(void **state)
     fake_free(w);
 }
 
+/* The state is stored, for another change, while a new volume's zeroes are still on their way; then
+ * the power fails. The volume is not there, and what lies beneath is not shown to anybody. */
+static void test_power_cut_while_zeroed(void **state)
+{
+    (void)state;
+    static uint8_t all[65536], stored[65536];
+    struct fake_world *w = fake_new(9);
+    fake_pool(w, RAID_1, pair, 2, MIB);
+    assert_int_equal(array_save_finished(w->array, stored, sizeof stored),
+                     array_save(w->array, all, sizeof all));
+    w->drive[4].hangs = true;
+    struct manage_request r = volume_of("v2", 2, MIB);
+    ask(w, &r);
+    fake_run(w, MS(20));
+    uint32_t length = array_save_finished(w->array, stored, sizeof stored);
+    assert_true(length < array_save(w->array, all, sizeof all));
+    w->drive[4].hangs = false;
+    w->keeps_changes = true;
+    assert_true(fake_until(w, &w->carried, w->carried + 1, MS(20000)));
+    assert_int_equal(array_save_finished(w->array, all, sizeof all),
+                     array_save(w->array, all, sizeof all));
+    fake_crash(w, false);
+    w->keeps_changes = false;
+    fake_takeover(w, stored, length);
+    assert_non_null(array_volume(w->array, 0));
+    assert_null(array_volume(w->array, 1));
+    r = volume_of("v2", 3, MIB);
+    assert_true(fake_manage(w, &r, text, sizeof text));
+    fake_free(w);
+}
+
 /* So many at once that they could not all be carried out: asked for again, not half done. */
 static void test_too_many(void **state)
 {
@@ -284,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_volume_of_a_pool_being_made),
         cmocka_unit_test(test_pool_deleted_half_way),
         cmocka_unit_test(test_deletion_done_again),
+        cmocka_unit_test(test_power_cut_while_zeroed),
         cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

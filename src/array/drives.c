@@ -78,7 +78,10 @@ static void failed(struct array *array, int number, enum drive_state before)
         drive->probe = PROBE_NONE;
     if (before == DRIVE_STATE_GOOD && array->now_ns - drive->good_ns >= STRIKES_NS)
         drive->strikes = 0;
-    if (drive->strikes < RETRIES_MAX)
+    bool tray = drive->bad && drive->fault == FAULT_ABSENT && !array->loop[number / 32].up;
+    if (tray) /* no fault of its own */
+        drive->retry_ns = array->now_ns + RETRY_NS;
+    else if (drive->strikes < RETRIES_MAX)
         drive->retry_ns = array->now_ns + (RETRY_NS << drive->strikes++);
     else
         drive->may_retry = false;

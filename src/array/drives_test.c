@@ -160,6 +160,29 @@ static void test_failed_drive_is_tried_again(void **state)
     fake_free(w);
 }
 
+/* Its tray goes and comes again and again. That is no fault of the drive, and when it has one of
+ * its own it is tried again as soon as if that were the first. */
+static void test_tray_that_comes_and_goes(void **state)
+{
+    (void)state;
+    struct fake_world *w = world(3);
+    uint32_t rounds = 8;
+    for (uint32_t i = 0; i < rounds; i++) {
+        fake_logout(w, 1, true);
+        assert_true(fake_write(w, 8, 4096, (uint8_t)i));
+        assert_int_equal(w->drive[4].record, DRIVE_STATE_FAILED);
+        fake_login(w, 1);
+        assert_true(fake_until(w, &w->synced, i + 1, MS(100000)));
+        fake_run(w, MS(20));
+    }
+    w->drive[4].write_errors = true;
+    assert_true(fake_write(w, 8, 4096, 99));
+    assert_int_equal(w->drive[4].record, DRIVE_STATE_FAILED);
+    w->drive[4].write_errors = false;
+    assert_true(fake_until(w, &w->synced, rounds + 1, MS(25000)));
+    fake_free(w);
+}
+
 /* It was off line when its loop switch was logged in at, and nobody tells us that it is back. */
 static void test_back_on_line(void **state)
 {
@@ -513,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_copy_waits_for_what_may_land),
         cmocka_unit_test(test_failed_drive_is_tried_again),
         cmocka_unit_test(test_back_on_line),
+        cmocka_unit_test(test_tray_that_comes_and_goes),
         cmocka_unit_test(test_hang_is_found_by_reads),
         cmocka_unit_test(test_late_and_cut),
         cmocka_unit_test(test_open_try_is_not_forgotten),

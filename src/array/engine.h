@@ -348,6 +348,7 @@ struct hold {
     uint16_t index;
     uint8_t uuid[16];
     uint64_t lba;
+    bool zeroed; /* durably; only the caller's word is still awaited */
 };
 
 struct carry_item {

@@ -303,7 +303,14 @@ static void save_volume(struct cursor *c, const struct volume *volume)
     }
 }
 
-static uint32_t save_bytes(const struct array *array, uint8_t *pools, uint16_t *volumes)
+static bool is_saved(const struct array *array, uint32_t v, bool finished)
+{
+    const struct volume *volume = &array->volume[v];
+    return volume->used && !(finished && carry_unzeroed(array, volume));
+}
+
+static uint32_t save_bytes(const struct array *array, bool finished, uint8_t *pools,
+                           uint16_t *volumes)
 {
     uint32_t bytes = 1 + 1 + 2;
     for (uint32_t p = 0; p < array->pools_end; p++) {
@@ -313,7 +320,7 @@ static uint32_t save_bytes(const struct array *array, uint8_t *pools, uint16_t *
         bytes += 1 + 16 + NAME_BYTES + 2 + 4 + 8 + 1 + array->pool[p].info.drive_count;
     }
     for (uint32_t v = 0; v < array->volumes_end; v++) {
-        if (!array->volume[v].used)
+        if (!is_saved(array, v, finished))
             continue;
         ++*volumes;
         bytes += 2 + 1 + 16 + NAME_BYTES + 8 + 4 + 2 + 2 + 8u * array->volume[v].runs;
@@ -321,11 +328,11 @@ static uint32_t save_bytes(const struct array *array, uint8_t *pools, uint16_t *
     return bytes;
 }
 
-uint32_t array_save(const struct array *array, uint8_t *out, uint32_t capacity)
+static uint32_t save(const struct array *array, bool finished, uint8_t *out, uint32_t capacity)
 {
     uint8_t pools = 0;
     uint16_t volumes = 0;
-    uint32_t bytes = save_bytes(array, &pools, &volumes);
+    uint32_t bytes = save_bytes(array, finished, &pools, &volumes);
     if (bytes > capacity)
         return bytes;
     struct cursor c = cursor_of(out, capacity);
@@ -336,10 +343,20 @@ uint32_t array_save(const struct array *array, uint8_t *out, uint32_t capacity)
             save_pool(&c, &array->pool[p]);
     cursor_put16(&c, volumes);
     for (uint32_t v = 0; v < array->volumes_end; v++)
-        if (array->volume[v].used)
+        if (is_saved(array, v, finished))
             save_volume(&c, &array->volume[v]);
     must(!c.failed && (uint32_t)(c.at - out) == bytes);
     return bytes;
+}
+
+uint32_t array_save(const struct array *array, uint8_t *out, uint32_t capacity)
+{
+    return save(array, false, out, capacity);
+}
+
+uint32_t array_save_finished(const struct array *array, uint8_t *out, uint32_t capacity)
+{
+    return save(array, !mutant(MUTANT_UNZEROED_STORED), out, capacity);
 }
 
 static void load_name(struct cursor *c, char *out)

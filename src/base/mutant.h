@@ -83,6 +83,10 @@
     X(SLOW_DRIVE_SUSPECTED, "limits: drive", "a primary that waits for a slow drive is taken for dead") \
     X(NEXUS_KEPT_OVER_CUT, "a lone primary", "a switch goes on with nexuses that the group may have forgotten") \
     X(DRIVES_FAILED_TOGETHER, "A5", "two good drives of a set may be failed by one swap") \
+    X(STOP_WITHOUT_HANDOVER, "stopping", "a module that stops alone stops its groups as if the array stopped") \
+    X(DEAF_SWITCH_ANSWERED, "6 done", "answers go by a link of which the switch hears nothing") \
+    X(DEAF_UNIT_CLAIMS, "takeover", "a unit that hears no loop switch suspects others, and claims") \
+    X(UNZEROED_STORED, "K4", "the state on the drives names a volume whose zeroes are not there yet") \
     X(NEW_LIFE_TRUSTED, "limits: restarted", "a primary whose module has begun another life is not suspected for that") \
     X(LINK_RESET_IGNORED, "limits: link reset", "a peer whose process is gone is not suspected at once") \
     X(LATE_UNIT_SUSPECTS, "limits: late unit", "a unit that was stopped suspects others at once") \

@@ -258,13 +258,14 @@ struct signal_message {
     uint8_t group;        /* units: of which group; others 0xFF */
     struct member member; /* units: who; others: incarnation is a random number of the process */
     uint64_t epoch;
-    uint64_t now_ns;           /* sender's clock */
-    uint64_t echo_ns;          /* the receiver's clock, from the last signal that came from it */
-    uint64_t echo_delay_ns;    /* between that one's arrival and this sending */
-    uint8_t state;             /* enum unit_state; for people and for "signals but ..." */
-    uint8_t heard_units;       /* bit m: hears module m's unit of the group */
-    uint8_t heard_senders;     /* bit s: hears sender s */
-    uint32_t drives[LOOP_MAX]; /* bit s: reaches the drive in slot s of the bank */
+    uint64_t now_ns;        /* sender's clock */
+    uint64_t echo_ns;       /* the receiver's clock, from the last signal that came from it */
+    uint64_t echo_delay_ns; /* between that one's arrival and this sending */
+    uint8_t state;          /* enum unit_state; for people and for "signals but ..." */
+    uint8_t
+        heard_units; /* bit m: hears module m's unit of the group; senders: only of the receiver */
+    uint8_t heard_senders;         /* bit s: hears sender s */
+    uint32_t drives[LOOP_MAX];     /* bit s: reaches the drive in slot s of the bank */
     uint64_t applied, held, acked; /* of the stream */
     uint64_t oldest_order;         /* primary: the oldest command that is not done; 0 none */
     uint64_t progress;             /* primary: grows with everything that it completes */

@@ -135,6 +135,13 @@ static bool pump_confirm(struct sender *sender, uint8_t g, const struct budget *
     return true;
 }
 
+/* A link that is up may be cut in one way: the unit must know that its answers are lost. */
+static bool hears(const struct sender *sender, const struct unit_port *unit)
+{
+    return sender->now_ns - unit->heard_ns <= sender->config.limits.availability_ns ||
+           mutant(MUTANT_DEAF_SWITCH_ANSWERED);
+}
+
 static bool pump_signals(struct sender *sender, const struct budget *budget)
 {
     uint64_t now_ns = sender->now_ns;
@@ -153,6 +160,7 @@ static bool pump_signals(struct sender *sender, const struct budget *budget)
                 .group = 0xFF,
                 .member = {sender->config.sender, sender->session},
                 .now_ns = now_ns,
+                .heard_units = hears(sender, unit) ? (uint8_t)(1u << m) : 0,
                 .echo_ns = unit->signal_at ? unit->signal_ns : 0,
                 .echo_delay_ns = unit->signal_at ? now_ns - unit->signal_at : 0,
                 .waiting_drive = 0xFF,

@@ -222,6 +222,7 @@ void sender_link(struct sender *sender, port_id port, bool up)
     group->linked = up ? group->linked | bit : group->linked & (uint8_t)~bit;
     unit->signal_at = 0;
     if (up) {
+        unit->heard_ns = sender->now_ns;
         if (!mutant(MUTANT_RESEND_OFF))
             sender_rewind(sender, group, bit);
         sender->next_signal_ns = sender->now_ns; /* the unit may have lost sight of us */

@@ -45,7 +45,7 @@ struct unit_port {
     bool member;
     uint64_t next;      /* the lowest sequence that it has not been sent since its last resend */
     uint64_t told;      /* the confirmation that it last got */
-    uint64_t heard_ns;  /* anything came; 0: never */
+    uint64_t heard_ns;  /* anything came, or the link came up; 0: never */
     uint64_t signal_ns; /* its clock in its last signal ... */
     uint64_t signal_at; /* ... and when that came; 0: none came */
 };

@@ -261,7 +261,7 @@ void amend_store(struct unit *x)
         return;
     x->storing = true;
     x->store_cookie = x->state_version;
-    uint32_t length = state_save(x);
+    uint32_t length = state_save(x, true);
     array_store_state(x->array, x->scratch, length, x->record.epoch << 24 | ++x->stores,
                       x->store_cookie);
 }

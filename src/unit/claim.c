@@ -7,6 +7,7 @@
  * whose lease has run out and that left nothing dirty C2  who claims has stopped answering READY in
  * the old epoch, and so have all that it names in_sync C3  a claim that leaves the claimant lone
  * sets `dirty` if its mirror or queue holds any write
+ * C5  who hears no loop switch does not claim
  * C4  who has claimed without the state, and was deposed before it was read from the drives, claims
  * back in the same way: it has nothing to serve but what the drives hold
  */
@@ -90,7 +91,7 @@ static bool waits_for_promises(const struct unit *x)
 
 void claim_tick(struct unit *x)
 {
-    if (x->state != UNIT_STATE_STOPPED || !control_idle(x))
+    if (x->state != UNIT_STATE_STOPPED || !control_idle(x) || !suspect_hears(x)) /* C5 */
         return;
     uint64_t waited_ns = x->now_ns - x->stopped_ns;
     if (x->follows_claimant && waited_ns < MS(FOLLOW_MS))
@@ -260,7 +261,7 @@ void claim_deposed(struct unit *x)
     uint64_t limit = mutant(MUTANT_CLAIM_BACK_AT_ONCE) ? 0 : claim_patience_ns(x);
     int winner = members_find(&x->record.in_sync, x->record.primary);
     bool dead = winner >= 0 && !x->living_in_sync[winner];
-    if (!control_idle(x) || x->stopping || !suspect_allowed(x))
+    if (!control_idle(x) || x->stopping || !suspect_listened(x))
         return;
     if ((dead || x->now_ns - x->record_seen_ns >= limit) && array_can_serve(x->array)) {
         x->cause = dead ? "claimant_died" : "claimant_unserved";

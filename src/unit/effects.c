@@ -50,13 +50,15 @@ static void put_part(struct cursor *c, uint32_t length)
 }
 
 /* Length, then the part; the parts write themselves in place. */
-uint32_t state_save(struct unit *x)
+uint32_t state_save(struct unit *x, bool finished)
 {
     struct cursor c = cursor_of(x->scratch, STATE_BYTES_MAX);
     cursor_put16(&c, STATE_VERSION);
     for (int s = 0; s < SENDER_MAX; s++)
         cursor_put64(&c, x->sender[s].dead);
-    uint32_t length = array_save(x->array, c.at + 4, (uint32_t)cursor_left(&c) - 4);
+    uint32_t left = (uint32_t)cursor_left(&c) - 4;
+    uint32_t length = finished ? array_save_finished(x->array, c.at + 4, left)
+                               : array_save(x->array, c.at + 4, left);
     must(length + 4 <= cursor_left(&c));
     cursor_put32(&c, length);
     put_part(&c, length);

@@ -69,10 +69,11 @@ static void consider(struct unit *x)
 
 void handover_tick(struct unit *x)
 {
-    if (!unit_primary(x) || x->stopping)
+    if (!unit_primary(x) || x->quiescing)
         return;
     if (x->handing == MODULE_NONE) {
-        consider(x);
+        if (!x->stopping)
+            consider(x);
         return;
     }
     if (!x->follower[x->handing].active || x->drop_wanted & 1u << x->handing) {
@@ -102,6 +103,8 @@ void handover_swapped(struct unit *x)
     uint8_t to = x->record.primary.module;
     unit_become(x, UNIT_STATE_SECONDARY);
     follow_begin(x);
+    if (x->stopping)
+        x->stop_ns = x->now_ns; /* it leaves when the other serves */
     struct message *out = unit_send(x, MESSAGE_HANDOVER, port_unit(to, x->config.group));
     out->handover.group = x->config.group;
     out->handover.epoch = x->record.epoch;
@@ -112,5 +115,6 @@ void handover_received(struct unit *x, const struct message *message)
     if (x->state != UNIT_STATE_SECONDARY || message->handover.epoch <= x->record.epoch)
         return;
     x->suspect_ns = x->now_ns;
+    x->gave_control = x->stopping ? (uint8_t)port_index(message->from) : MODULE_NONE;
     control_read(x);
 }

@@ -314,7 +314,7 @@ void mirror_destaged(struct unit *x, struct queued *q)
         x->destaging_count--;
         return;
     }
-    if (unit_lone(x) && !q->io.fua) { /* it went lone meanwhile: `dirty` asks for flushed */
+    if (unit_needs_flush(x, q)) { /* it went lone meanwhile: it is written again, flushed */
         q->destaging = false;
         x->destaging_count--;
         return;

@@ -374,10 +374,8 @@ void plan_drives_done(struct unit *x, struct queued *q)
         run_finish(x, q);
         return;
     }
-    if (write && unit_lone(x) && !q->io.fua && q->io.op != ARRAY_FLUSH &&
-        !mutant(MUTANT_LONE_UNFLUSHED)) {
-        run_io(x, q, ARRAY_FLUSH,
-               slice_none()); /* it went lone meanwhile: flushed, then answered */
+    if (unit_needs_flush(x, q)) { /* it went lone meanwhile: flushed, then answered */
+        run_io(x, q, ARRAY_FLUSH, slice_none());
         return;
     }
     if (q->what == SCSI_COPY) {

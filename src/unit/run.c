@@ -252,6 +252,7 @@ void run_carried(struct unit *x, uint64_t cookie, bool failed)
         q->status = 0x02;
         q->sense_length = scsi_sense(q->sense, 0x03, 0x0C, 0x00);
     }
+    x->state_version++; /* what the drives have may be without it */
     store_or_finish(x, q);
 }
 

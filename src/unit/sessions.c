@@ -205,7 +205,8 @@ static void declare_dead(struct unit *x, int sender)
 static void watch_link(struct unit *x, int sender)
 {
     struct sender_state *s = &x->sender[sender];
-    bool silent = s->session > s->dead && x->now_ns - s->heard_ns > x->limits.availability_ns;
+    bool silent =
+        s->session > s->dead && (s->deaf || x->now_ns - s->heard_ns > x->limits.availability_ns);
     if (silent == s->silent || (silent && !suspect_allowed(x)))
         return;
     s->silent = silent;

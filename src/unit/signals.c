@@ -120,6 +120,7 @@ void signals_receive(struct unit *x, const struct message *message)
         sessions_heard(x, i, s->member.incarnation);
         x->sender[i].signal = *s;
         x->sender[i].signal_ns = x->now_ns;
+        x->sender[i].deaf = !(s->heard_units >> x->config.module & 1);
         measure(x, &x->offset_sender[i], s);
         break;
     case PORT_KIND_LOOP:

@@ -42,7 +42,7 @@ static void write_entry(struct writer *w, const struct entry *entry)
 
 static void write_state(struct writer *w)
 {
-    uint32_t length = state_save(w->x);
+    uint32_t length = state_save(w->x, false);
     for (uint32_t at = 0; at < length; at += ENTRY_DATA_MAX) {
         uint32_t piece = length - at < ENTRY_DATA_MAX ? length - at : ENTRY_DATA_MAX;
         struct entry entry = {

@@ -153,7 +153,8 @@ struct sender_state {
     uint64_t told_dead_ns;
     uint64_t signal_ns;
     bool view_wanted, directory_wanted;
-    bool silent; /* primary: its link is up, but nothing comes by it: answers go through members */
+    bool deaf;   /* it says that it does not hear us, though its link is up */
+    bool silent; /* primary: deaf, or nothing comes by its link: answers go through members */
     struct signal_message signal;
 };
 
@@ -324,6 +325,7 @@ struct unit {
     /* planned takeover */
     uint8_t handing; /* to this module; MODULE_NONE */
     uint64_t handing_ns, in_sync_since_ns;
+    uint8_t gave_control; /* stopping: the module that has given it to us; MODULE_NONE */
 
     /* stopping in order */
     bool stopping, quiescing, stopped;
@@ -353,6 +355,9 @@ static inline bool unit_primary(const struct unit *x)
 /* Primary, and no other unit is sure to hold what it holds: the record names none, or it may have
  * gone out before it heard that it is one. */
 bool unit_lone(const struct unit *x);
+/* A lone primary counts a write as on the drives when it is flushed. This one, which was begun
+ * before it was lone, is not. */
+bool unit_needs_flush(const struct unit *x, const struct queued *q);
 const char *unit_word(uint8_t module, uint8_t group); /* "B1"; two at a time */
 uint64_t unit_tag(struct unit *x);
 struct message *unit_send(struct unit *x, enum message_kind kind, port_id to);
@@ -432,7 +437,8 @@ void follow_tick(struct unit *x); /* handshake and processing limits, fetches */
 /* ---- effects.c: changes of replicated state ---- */
 void effects_apply(struct unit *x, struct queued *q);
 void effects_apply_bytes(struct unit *x, const uint8_t *effect, uint32_t length);
-uint32_t state_save(struct unit *x); /* into x->scratch; its length */
+/* Into x->scratch; its length. Finished: for the drives, array_save_finished(). */
+uint32_t state_save(struct unit *x, bool finished);
 bool state_load(struct unit *x, const uint8_t *bytes, uint32_t length);
 void state_sync_volumes(struct unit *x);
 bool effects_is_directory(const struct manage_request *request);
@@ -505,7 +511,9 @@ void amend_drives_told(struct unit *x); /* tells the array the record's drive st
 void suspect_tick(struct unit *x);
 void suspect_primary(struct unit *x, const char *cause);
 void suspect_link_gone(struct unit *x, uint8_t module);
-bool suspect_allowed(const struct unit *x);
+bool suspect_listened(const struct unit *x);    /* it was not late itself a moment ago */
+bool suspect_hears(const struct unit *x);       /* it is not deaf */
+bool suspect_allowed(const struct unit *x);     /* both */
 uint64_t suspect_wake_ns(const struct unit *x); /* when the next silence will have been too long */
 
 /* ---- signals.c ---- */
@@ -552,5 +560,6 @@ void handover_received(struct unit *x, const struct message *message);
 void handover_swapped(struct unit *x);
 void stop_begin(struct unit *x);
 void stop_tick(struct unit *x);
+bool stop_primary_stopped(const struct unit *x); /* in order: nobody need take over from it */
 
 #endif

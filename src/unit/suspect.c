@@ -4,9 +4,24 @@
  */
 #include "unit/state.h"
 
-bool suspect_allowed(const struct unit *x)
+bool suspect_listened(const struct unit *x)
 {
     return x->now_ns >= x->listen_until_ns || mutant(MUTANT_LATE_UNIT_SUSPECTS);
+}
+
+/* Loop switches signal as often as units do. Who hears none of them is deaf: its peers' silence
+ * tells nothing of them, and it could not learn that its fence is up, nor what drives answer. */
+bool suspect_hears(const struct unit *x)
+{
+    for (int l = 0; l < x->config.loops; l++)
+        if (x->loop[l].linked && x->now_ns - x->loop[l].heard_ns <= x->limits.availability_ns / 2)
+            return true;
+    return x->config.loops == 0 || mutant(MUTANT_DEAF_UNIT_CLAIMS);
+}
+
+bool suspect_allowed(const struct unit *x)
+{
+    return suspect_listened(x) && suspect_hears(x);
 }
 
 static uint64_t silent_at(const struct unit *x, uint8_t module)
@@ -46,10 +61,18 @@ static bool has_stopped(const struct unit *x, uint8_t module)
            x->now_ns - x->epoch_began_ns > x->limits.ready_ns;
 }
 
+/* It has stopped in order, and waits for nothing. */
+static bool has_left(const struct unit *x, uint8_t module)
+{
+    const struct peer *p = &x->peer[module];
+    return p->signal.state == UNIT_STATE_STATES &&
+           member_same(p->signal.member, x->follower[module].member);
+}
+
 void suspect_primary(struct unit *x, const char *cause)
 {
-    if (x->stopping) {
-        x->stopped = true; /* everybody stops: nobody takes over */
+    if (x->stopping && stop_primary_stopped(x)) {
+        x->stopped = true;
         return;
     }
     claim_stop(x, cause);
@@ -101,6 +124,8 @@ void suspect_tick(struct unit *x)
         for (uint8_t m = 0; m < MODULE_MAX; m++)
             if (x->follower[m].active && silent(x, m))
                 amend_drop(x, m, "availability");
+            else if (x->follower[m].active && has_left(x, m))
+                amend_drop(x, m, "left");
             else if (x->follower[m].active && has_stopped(x, m) &&
                      !mutant(MUTANT_STOPPED_MEMBER_KEPT))
                 amend_drop(x, m, "stopped");

@@ -30,6 +30,12 @@ const char *unit_state_name(enum unit_state state)
     return names[state];
 }
 
+bool unit_needs_flush(const struct unit *x, const struct queued *q)
+{
+    return unit_lone(x) && q->io.op != ARRAY_READ && q->io.op != ARRAY_FLUSH && !q->io.fua &&
+           !mutant(MUTANT_LONE_UNFLUSHED);
+}
+
 const char *unit_word(uint8_t module, uint8_t group)
 {
     static char words[4][4];
@@ -78,7 +84,7 @@ struct unit *unit_new(const struct unit_config *config, struct buffer_pool *buff
     list_init(&x->answers);
     for (int i = 0; i <= VOLUME_MAX; i++)
         list_init(&x->volumes[i].commands);
-    x->handing = x->move_wanted = MODULE_NONE;
+    x->handing = x->move_wanted = x->gave_control = MODULE_NONE;
     x->join_wanted = MODULE_NONE;
     x->reg.joining = MODULE_NONE;
     x->record.primary = x->record.dirty = member_none();

@@ -65,6 +65,36 @@ void story_switch_to_unit_link_cut(struct story *s)
     story_assert(s, story_record(s, 0)->epoch == epoch && story_primary(s, "A1"));
 }
 
+/* The primary hears the switch, which does not hear it; or the other way. Nobody is told of that.
+ */
+void story_link_cut_one_way(struct story *s)
+{
+    uint64_t epoch = story_record(s, 0)->epoch;
+    for (int way = 0; way < 2; way++) {
+        story_cut(s, "A", "IS1", way ? LINK_FROM : LINK_TO);
+        for (int i = 0; i < 5; i++) {
+            story_good(s, story_send_write(s, 0, (uint64_t)i * 8, 8, 0), MS(500));
+            story_good(s, story_send_read(s, 0, (uint64_t)i * 8, 8, 0), MS(500));
+        }
+        story_restore(s, "A", "IS1");
+        story_run(s, MS(200));
+    }
+    story_assert(s, story_record(s, 0)->epoch == epoch && story_primary(s, "A1"));
+}
+
+/* It hears nothing at all, its peer hears it: it is not the peer that is dead. */
+void story_deaf_unit_does_not_claim(struct story *s)
+{
+    story_isolate(s, "B", LINK_FROM);
+    struct op *w[2] = {story_send_write(s, 0, 64, 8, 0), story_send_write(s, 1, 64, 8, 1)};
+    story_good(s, w[0], MS(600));
+    story_good(s, w[1], MS(600));
+    story_never(s, story_said(s, "B? > claims epoch *"), MS(1000));
+    story_assert(s, story_primary(s, "A1") && story_primary(s, "A2"));
+    story_rejoin(s, "B");
+    story_until(s, story_in_sync(s, "B1"), MS(5000));
+}
+
 /* The host has gone on by the other switch: what it left behind must not come to life. */
 void story_interface_switch_dies_with_a_write(struct story *s)
 {

@@ -347,6 +347,75 @@ void story_stop_in_order_and_start_again(struct story *s)
     story_assert(s, status.array.resync_left_bytes == 0 && status.array.regions_in_doubt == 0);
 }
 
+/* Its process is told to stop, and no other is: its groups go on, in order, and it leaves. */
+void story_module_stops_alone(struct story *s)
+{
+    struct op *w = story_write(s, 0, 64, 8, 0);
+    world_stop(s->world, s->site->module[0]);
+    struct op *more[2];
+    for (int g = 0; g < 2; g++)
+        more[g] = story_send_write(s, g, 72, 8, g);
+    for (int g = 0; g < 2; g++)
+        story_good(s, more[g], MS(60));
+    for (int g = 0; g < 2; g++)
+        story_until(s, site_unit(s->site, 0, g)->stopped, MS(500));
+    for (int g = 0; g < 2; g++)
+        story_until(s,
+                    story_said(s, g ? "B2 > epoch *: goes on without A2"
+                                    : "B1 > epoch *: goes on without A1"),
+                    MS(50));
+    story_expect(s, "A1 > gives control to B1: stops\n"
+                    "B1 > * -> primary, *\n"
+                    "B1 > suspects A1: left\n"
+                    "B1 > epoch *: goes on without A1\n");
+    story_assert(s, !story_said(s, "?? > claims epoch *") && !story_record(s, 0)->clean);
+    story_assert(s, story_primary(s, "B1") && story_primary(s, "B2"));
+    story_crash(s, "A"); /* its process ends */
+    story_restart(s, "A");
+    story_until(s, story_in_sync(s, "A1") && story_in_sync(s, "A2"), MS(3000));
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+}
+
+/* Everything is told to stop at once. Each gives way to the other, but only once. */
+void story_modules_stop_before_their_switches(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    for (int i = 0; i < 2; i++)
+        world_stop(s->world, s->site->module[i]);
+    for (int m = 0; m < 2; m++)
+        for (int g = 0; g < 2; g++)
+            story_until(s, site_unit(s->site, m, g)->stopped, MS(9000));
+    story_assert(s, story_record(s, 0)->clean && story_record(s, 1)->clean);
+    story_leave(s);
+}
+
+/* What it had not brought to the drives the other brings there, before it stops too. */
+void story_primary_dies_while_all_stop(struct story *s)
+{
+    story_hang_drive(s, 0, true);
+    story_hang_drive(s, 32, true);
+    struct op *w = story_write(s, 0, 64, 8, 0); /* in both mirrors, on no drive */
+    for (int i = 0; i < 2; i++)
+        story_crash(s, i ? "IS2" : "IS1");
+    story_run(s, MS(200));
+    for (int i = 0; i < 2; i++)
+        world_stop(s->world, s->site->module[i]);
+    story_run(s, MS(50));
+    story_hang_drive(s, 0, false);
+    story_hang_drive(s, 32, false);
+    story_crash(s, "A");
+    story_until(s, site_unit(s->site, 1, 0)->stopped, MS(9000));
+    story_assert(s, story_record(s, 0)->clean);
+    story_crash(s, "B");
+    story_restart(s, "A");
+    story_restart(s, "B");
+    for (int i = 0; i < 2; i++)
+        story_restart(s, i ? "IS2" : "IS1");
+    story_until(s, site_primary(s->site, 0) >= 0 && site_primary(s->site, 1) >= 0, MS(10000));
+    story_settle_attentions(s);
+    story_assert(s, story_stamp(s, 0, 64, 0) == w->stamp);
+}
+
 /* One claims from nothing and cannot reach the drives; so does the other, over it. The first claims
  * back: it holds no more of the group than at first, and reads the state when it can. */
 void story_claims_back_without_the_state(struct story *s)

@@ -52,6 +52,8 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(done_lost_with_the_crash, plain)                           \
     X(response_lost_after_done_arrived, plain)                   \
     X(switch_to_unit_link_cut, plain)                            \
+    X(link_cut_one_way, plain)                                   \
+    X(deaf_unit_does_not_claim, plain)                           \
     X(interface_switch_dies_with_a_write, plain)                 \
     X(switch_wakes_in_a_dead_session, plain)                     \
     X(secondary_never_answers_ready, plain)                      \
@@ -113,7 +115,10 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(lone_primary_without_its_lease, plain)                     \
     X(cold_start_after_a_power_cut, write_through)               \
     X(cold_start_of_a_volatile_cache, plain)                     \
-    X(stop_in_order_and_start_again, plain)
+    X(stop_in_order_and_start_again, plain)                      \
+    X(module_stops_alone, plain)                                 \
+    X(modules_stop_before_their_switches, plain)                 \
+    X(primary_dies_while_all_stop, plain)
 
 #define DECLARE(name, options) void story_##name(struct story *s);
 STORIES(DECLARE)
