@@ -50,6 +50,7 @@ struct host {
     uint8_t ping[PINGS][HEADER]; /* came while it was mute */
     uint32_t pings;
     uint64_t logins;
+    uint64_t line_ns; /* host_line_ns when it was lost */
     uint32_t waiting[WAITING], waiting_count;
     uint32_t under_way; /* commands sent and not answered */
     uint8_t pdu[HEADER + SEGMENT_MAX + 4];
@@ -175,6 +176,7 @@ void host_take(struct host *h, struct op *op)
 
 static void lost(struct host *h)
 {
+    h->line_ns = host_line_ns(h);
     h->stream = 0;
     h->state = HOST_STATE_DOWN;
     h->under_way = 0;
@@ -470,6 +472,15 @@ void host_mute(struct host *h, bool mute)
 bool host_sound(const struct host *h)
 {
     return h->state == HOST_STATE_READY && !h->mute && stream_sound(h->world, h->stream);
+}
+
+uint64_t host_line_ns(const struct host *h)
+{
+    if (!h->stream)
+        return h->line_ns;
+    if (stream_sound(h->world, h->stream))
+        return 0;
+    return h->config.nop_ns + stream_backlog_ns(h->world, h->stream);
 }
 
 uint64_t host_logins(const struct host *h)

@@ -128,12 +128,32 @@ static bool register_disturbed(const struct waits *w, uint64_t since)
     return false;
 }
 
+/* Something was done to modules, or to what joins them, since then. */
+static bool modules_disturbed(const struct waits *w, uint64_t since)
+{
+    const struct site *site = w->site;
+    for (int m = 0; m < site->options.modules; m++) {
+        if (world_sound_since(w->world, site->module[m]) > since)
+            return true;
+        for (int n = m + 1; n < site->options.modules; n++)
+            if (link_sound_since(w->world, site->module[m], site->module[n]) > since)
+                return true;
+    }
+    return false;
+}
+
+/* With cables to interface switches alone nobody need be suspected. One module that is sick costs a
+ * takeover, and if the claimant dies another one claims after the fence limit; drives cost what the
+ * array gives them; without the register a sick drive cannot be left out before the processing
+ * limit has a secondary claim that does reach it. */
 static uint64_t bound(const struct waits *w, uint64_t since)
 {
     const struct limits *l = &w->site->options.limits;
-    uint64_t ns = l->fence_ns + l->drain_ns + 2 * l->availability_ns;
+    uint64_t ns = 2 * l->availability_ns + l->handshake_ns + l->ready_ns;
+    if (modules_disturbed(w, since))
+        ns += l->fence_ns;
     if (drives_disturbed(w, since))
-        ns += l->drive_total_ns;
+        ns += l->drive_total_ns + l->drain_ns;
     if (register_disturbed(w, since))
         ns += l->processing_ns;
     return ns;

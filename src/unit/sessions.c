@@ -200,12 +200,19 @@ static void declare_dead(struct unit *x, int sender)
     sessions_apply(x, &entry);
 }
 
+/* A link may be cut one way: we hear the switch, and it says that it does not hear us. */
+static bool is_deaf(const struct unit *x, const struct sender_state *s)
+{
+    return s->signal.echo_ns && s->signal.echo_delay_ns > x->limits.availability_ns;
+}
+
 /* A link may be cut without being reset. Answers that were given to it may be lost: they go again,
  * through a member that hears the switch. */
 static void watch_link(struct unit *x, int sender)
 {
     struct sender_state *s = &x->sender[sender];
-    bool silent = s->session > s->dead && x->now_ns - s->heard_ns > x->limits.availability_ns;
+    bool silent = s->session > s->dead &&
+                  (x->now_ns - s->heard_ns > x->limits.availability_ns || is_deaf(x, s));
     if (silent == s->silent || (silent && !suspect_allowed(x)))
         return;
     s->silent = silent;

@@ -153,7 +153,7 @@ struct sender_state {
     uint64_t told_dead_ns;
     uint64_t signal_ns;
     bool view_wanted, directory_wanted;
-    bool silent; /* primary: its link is up, but nothing comes by it: answers go through members */
+    bool silent; /* primary: its link is up, but one way nothing passes: answers go another way */
     struct signal_message signal;
 };
 
