@@ -352,12 +352,27 @@ static void abort_ended(struct workload *w, uint32_t number)
     op_aborted(w->site->clients, s->op); /* comes to on_end */
 }
 
+/* A reset has ended the host's own commands there, without a response (RFC 7143 11.5.1): it knows.
+ */
+static void reset_ended(struct workload *w, const struct op *reset)
+{
+    for (uint32_t i = 0; i < w->slots; i++) {
+        struct op *op = w->slot[i].op;
+        if (op && op->state == OP_STATE_WAITING && op->host == reset->host &&
+            op->path == reset->path && op->lun == reset->lun && op->ticket < reset->ticket)
+            op_aborted(w->site->clients, op); /* comes to on_end */
+    }
+}
+
 static void op_over(struct workload *w, uint32_t number)
 {
     enum { BUSY = 0x08, TASK_SET_FULL = 0x28, TASK_ABORTED = 0x40 };
     struct slot *s = &w->slot[number];
     struct op *op = s->op;
     bool attention = op->status == 2 && op->sense_key == 6;
+    if (op->kind == OP_TASK && op->state == OP_STATE_ANSWERED && op->task_response == 0 &&
+        w->site->options.iscsi)
+        reset_ended(w, op);
     if (op->state == OP_STATE_LOST) {
         bool path_lost = op->not_after_ns > world_now(w->site->world);
         w->result.lost += path_lost;
