@@ -15,6 +15,7 @@ struct waits {
     struct world *world;
     uint32_t oldest; /* tickets below it have ended */
     uint64_t line_since[SITE_HOSTS][SWITCH_MAX];
+    uint64_t sick_ns[SWITCH_MAX]; /* when a switch was last seen sick */
     char sentence[SENTENCE];
 };
 
@@ -95,8 +96,22 @@ static uint64_t way_since(const struct waits *w, int group, int s)
     return best;
 }
 
+/* A sick process, whose frames of one kind vanish on their way to a switch or from it, and all
+ * others pass: nobody can see that, and what has vanished is not sent again. */
+static bool switch_sick(const struct waits *w, int s)
+{
+    for (int m = 0; m < w->site->options.modules; m++)
+        if (link_loses(w->world, w->site->module[m], w->site->iswitch[s]) ||
+            link_loses(w->world, w->site->iswitch[s], w->site->module[m]))
+            return true;
+    return false;
+}
+
 static void look_at_lines(struct waits *w)
 {
+    for (int s = 0; s < w->site->options.switches; s++)
+        if (switch_sick(w, s))
+            w->sick_ns[s] = world_now(w->world);
     for (int h = 0; h < SITE_HOSTS; h++)
         for (int s = 0; s < w->site->options.switches; s++)
             if (w->site->host[h][s] && !host_sound(w->site->host[h][s]))
@@ -162,7 +177,8 @@ static uint64_t bound(const struct waits *w, uint64_t since)
 static bool counts(const struct waits *w, const struct op *op)
 {
     return op->state == OP_STATE_WAITING && op->begun_ns && !op->abandoned &&
-           op->kind != OP_MANAGE && op->path < w->site->options.switches;
+           op->kind != OP_MANAGE && op->path < w->site->options.switches &&
+           op->begun_ns > w->sick_ns[op->path];
 }
 
 const char *waits_look(struct waits *w)
