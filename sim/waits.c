@@ -164,9 +164,9 @@ static bool modules_disturbed(const struct waits *w, uint64_t since)
 static uint64_t bound(const struct waits *w, uint64_t since)
 {
     const struct limits *l = &w->site->options.limits;
-    uint64_t ns = 2 * l->availability_ns + l->handshake_ns + l->ready_ns;
+    uint64_t ns = 2 * l->availability_ns + l->ready_ns;
     if (modules_disturbed(w, since))
-        ns += l->fence_ns;
+        ns += l->handshake_ns + l->fence_ns;
     if (drives_disturbed(w, since))
         ns += l->drive_total_ns + l->drain_ns;
     if (register_disturbed(w, since))
