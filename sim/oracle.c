@@ -99,12 +99,12 @@ static void violated(struct oracle *oracle, const struct op *op, uint64_t lba, c
         return;
     snprintf(oracle->violation, sizeof oracle->violation,
              "operation %u (host %d, path %d) on volume %d of g%d, block %llu: %s; value %llu "
-             "(written from %.3f to %.3f ms)%s %llu (%.3f to %.3f ms)",
+             "(written from %.3f to %.3f ms by %u)%s %llu (%.3f to %.3f ms by %u)",
              op->ticket, op->host, op->path, op->volume, op->group + 1, (unsigned long long)lba,
              what, a ? (unsigned long long)a->stamp : 0, a ? (double)a->begun_ns / 1e6 : 0,
-             a ? (double)a->ended_ns / 1e6 : 0, b ? " and" : "",
+             a ? (double)a->ended_ns / 1e6 : 0, a ? a->ticket : 0, b ? " and" : "",
              b ? (unsigned long long)b->stamp : 0, b ? (double)b->begun_ns / 1e6 : 0,
-             b ? (double)b->ended_ns / 1e6 : 0);
+             b ? (double)b->ended_ns / 1e6 : 0, b ? b->ticket : 0);
 }
 
 /* ---- values of a block ---- */

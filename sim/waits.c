@@ -9,6 +9,7 @@
 
 enum { SENTENCE = 300 };
 #define NEVER UINT64_MAX
+#define HANDOVER_NS MS(2000) /* src/unit/handover.c gives it up then */
 
 struct waits {
     const struct site *site;
@@ -157,14 +158,17 @@ static bool modules_disturbed(const struct waits *w, uint64_t since)
     return false;
 }
 
-/* With cables to interface switches alone nobody need be suspected. One module that is sick costs a
+/* With cables to interface switches alone nobody need be suspected. A planned move may wait for
+ * commands to end, and takes no new ones. One module that is sick costs a
  * takeover, and if the claimant dies another one claims after the fence limit; drives cost what the
  * array gives them; without the register a sick drive cannot be left out before the processing
  * limit has a secondary claim that does reach it. */
-static uint64_t bound(const struct waits *w, uint64_t since)
+static uint64_t bound(const struct waits *w, uint8_t group, uint64_t since)
 {
     const struct limits *l = &w->site->options.limits;
     uint64_t ns = 2 * l->availability_ns + l->ready_ns;
+    if (guard_planned_ns(w->site->guard, group) + HANDOVER_NS > since)
+        ns += HANDOVER_NS;
     if (modules_disturbed(w, since))
         ns += l->handshake_ns + l->fence_ns;
     if (drives_disturbed(w, since))
@@ -197,7 +201,7 @@ const char *waits_look(struct waits *w)
             continue;
         uint64_t from = later(op->begun_ns,
                               later(since[op->group][op->path], w->line_since[op->host][op->path]));
-        if (from >= now || now - from <= bound(w, from))
+        if (from >= now || now - from <= bound(w, op->group, from))
             continue;
         snprintf(w->sentence, sizeof w->sentence,
                  "operation %u (host %d, path %d) on volume %d of g%d has waited %.0f ms on a "
