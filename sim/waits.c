@@ -9,6 +9,8 @@
 
 enum { SENTENCE = 300 };
 #define NEVER UINT64_MAX
+#define AFTER_NS MS(1000) /* so long what was done to a part is felt after it: one try of a drive \
+                           */
 #define HANDOVER_NS MS(2000) /* src/unit/handover.c gives it up then */
 
 struct waits {
@@ -169,6 +171,7 @@ static uint64_t bound(const struct waits *w, uint8_t group, uint64_t since)
     uint64_t ns = 2 * l->availability_ns + l->ready_ns;
     if (guard_planned_ns(w->site->guard, group) + HANDOVER_NS > since)
         ns += HANDOVER_NS;
+    since = since > AFTER_NS ? since - AFTER_NS : 0;
     if (modules_disturbed(w, since))
         ns += l->handshake_ns + l->fence_ns;
     if (drives_disturbed(w, since))
