@@ -9,9 +9,8 @@
 
 enum { SENTENCE = 300 };
 #define NEVER UINT64_MAX
-#define AFTER_NS                                                                     \
-    MS(1000) /* so long what was done to a part is felt after it: one try of a drive \
-              */
+/* So long what was done to a part is felt after it: one try of a drive. */
+#define AFTER_NS MS(1000)
 #define HANDOVER_NS MS(2000) /* src/unit/handover.c gives it up then */
 
 struct waits {
