@@ -20,6 +20,8 @@ struct clients {
     void *ended_context;
     void (*begun)(void *context, struct op *op);
     void *begun_context;
+    void (*left)(void *context, struct op *op);
+    void *left_context;
     void (*alarm)(void *context, uint64_t what);
     void *alarm_context;
 };
@@ -66,6 +68,13 @@ void clients_on_begin(struct clients *clients, void (*begun)(void *context, stru
 {
     clients->begun = begun;
     clients->begun_context = context;
+}
+
+void clients_on_leave(struct clients *clients, void (*left)(void *context, struct op *op),
+                      void *context)
+{
+    clients->left = left;
+    clients->left_context = context;
 }
 
 void clients_on_alarm(struct clients *clients, void (*alarm)(void *context, uint64_t what),
@@ -345,12 +354,29 @@ void op_begin(struct clients *clients, struct op *op)
     world_deliver(clients->world, part->process, item);
 }
 
+/* The stale limit, and what clocks, links and a busy unit may add to it. */
+#define LATE_NS (MS(100) + MS(60))
+
+/* From now on it is bounded when it can still be done. Bytes may lie in a sick line for as long as
+ * its silence is not noticed. */
+static void bound_it(struct clients *clients, struct op *op)
+{
+    const struct host *iscsi = clients->iscsi[op->host][op->path];
+    uint64_t at = world_now(clients->world) + LATE_NS + (iscsi ? host_line_ns(iscsi) : 0);
+    if (at < op->not_after_ns)
+        op->not_after_ns = at;
+}
+
 void clients_leave(struct clients *clients, uint8_t host, uint8_t path)
 {
     for (uint32_t i = 0; i < clients->count; i++) {
         struct op *op = clients->at[i];
-        if (op->host == host && op->path == path && op->state == OP_STATE_WAITING)
-            op->abandoned = true;
+        if (op->host != host || op->path != path || op->state != OP_STATE_WAITING || !op->begun_ns)
+            continue;
+        op->abandoned = true;
+        bound_it(clients, op);
+        if (clients->left)
+            clients->left(clients->left_context, op);
     }
     if (clients->iscsi[host][path]) {
         host_drop(clients->iscsi[host][path]);
@@ -396,12 +422,9 @@ void op_answer(struct clients *clients, struct op *op, uint8_t status, const uin
     end(clients, op, OP_STATE_ANSWERED);
 }
 
-/* The stale limit, and what clocks, links and a busy unit may add to it. */
-#define LATE_NS (MS(100) + MS(60))
-
 void op_lose(struct clients *clients, struct op *op)
 {
-    op->not_after_ns = world_now(clients->world) + LATE_NS;
+    bound_it(clients, op);
     end(clients, op, OP_STATE_LOST);
 }
 

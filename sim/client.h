@@ -62,7 +62,8 @@ struct op {
     uint8_t status, task_response, sense_key, asc, ascq;
     bool withdrawn;    /* it never ran */
     uint64_t sequence; /* as the switch stamped it */
-    /* LOST: what it has not done by then it never does (world time; UINT64_MAX: who knows) */
+    /* LOST, or left by its host: what it has not done by then it never does (world time;
+     * UINT64_MAX: who knows) */
     uint64_t not_after_ns;
     uint32_t round; /* of the volume's reservations, when it began: reservations.c */
 };
@@ -77,6 +78,9 @@ void clients_free(struct clients *clients);
 /* Told once of each operation that ends; set once. */
 void clients_on_end(struct clients *clients, void (*ended)(void *context, struct op *op),
                     void *context);
+/* Told of each whose host leaves its path while it is under way; its answer may still come. */
+void clients_on_leave(struct clients *clients, void (*left)(void *context, struct op *op),
+                      void *context);
 /* Told of each that begins. */
 void clients_on_begin(struct clients *clients, void (*begun)(void *context, struct op *op),
                       void *context);
@@ -119,7 +123,8 @@ void op_lose(struct clients *clients, struct op *op);
 /* The same for one that was aborted and answered so: if it has not run, it never will. */
 void op_aborted(struct clients *clients, struct op *op);
 /* The host gives the path up: it answers nothing there any more, and closes its session. What is
- * under way there may still be done and answered; with iSCSI it is lost. */
+ * under way there may still be done, within the stale limit, and answered; with iSCSI it is lost.
+ */
 void clients_leave(struct clients *clients, uint8_t host, uint8_t path);
 /* The path's process has died: what it carries is lost. */
 void clients_path_down(struct clients *clients, uint8_t path);

@@ -369,11 +369,14 @@ static uint64_t duration(struct disks *disks, const struct operation *o)
         return ns;
     struct disk *d = &disks->at[o->number];
     ns += d->more_ns;
+    bool late = d->more_ns > 0;
     if (d->next_ns && d->next_op == o->op) {
         ns += d->next_ns;
-        d->disturbed_ns = world_now(disks->world) + ns;
         d->next_ns = 0;
+        late = true;
     }
+    if (late && d->disturbed_ns < world_now(disks->world) + ns)
+        d->disturbed_ns = world_now(disks->world) + ns;
     return ns;
 }
 

@@ -160,6 +160,8 @@ static bool ready_for(const struct faults *f, enum kind kind)
         return false;
     if (kind == KIND_TRAY && !f->shape->drives_redundant && !f->config.wild)
         return false;
+    if (f->shape->modules_spared && kind != KIND_HOST && kind != KIND_SWITCH && kind != KIND_TRAY)
+        return false;
     if (f->config.wild || kind == KIND_HOST || kind == KIND_SWITCH || kind == KIND_PERSON)
         return true;
     if (!any_on(f))
@@ -476,6 +478,8 @@ void faults_turn(struct faults *f)
     bool calm = !any_on(f) && site_settled(f->site) && faults_in_sync(f);
     if (f->number < FAULTS_NUMBERED && f->config.without[f->number])
         ;
+    else if (f->shape->modules_spared)
+        begin_some(f);
     else if (f->config.wild && dice < 6)
         faults_power_fails(f);
     else if (f->config.wild && dice < 12)

@@ -49,6 +49,7 @@ struct guard {
     struct answer answer[ANSWERS];
     struct loop_guard loop[LOOP_MAX];
     uint32_t cold_starts[GROUP_MAX];
+    uint64_t planned_ns[GROUP_MAX];
     char violation[SENTENCE];
 };
 
@@ -251,6 +252,13 @@ static void noticed(void *watcher, struct part *part, const char *text)
     struct guard *g = watcher;
     if (part->kind == &kinds_unit_part && strncmp(text, "cold_start", strlen("cold_start")) == 0)
         g->cold_starts[port_sub(part->port)]++;
+    if (part->kind == &kinds_unit_part && strstr(text, "cause=planned"))
+        g->planned_ns[port_sub(part->port)] = world_now(g->world);
+}
+
+uint64_t guard_planned_ns(const struct guard *g, int group)
+{
+    return g->planned_ns[group];
 }
 
 uint32_t guard_cold_starts(const struct guard *g, int group)

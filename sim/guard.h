@@ -14,6 +14,9 @@ struct guard;
 struct guard *guard_new(struct world *world); /* sets world_watch */
 void guard_free(struct guard *guard);
 const char *guard_violation(const struct guard *guard); /* NULL: none */
+/* When a unit of that group last began to give control away, or to take what was given; 0: never.
+ */
+uint64_t guard_planned_ns(const struct guard *guard, int group);
 /* How often units of that group told people that a cache was lost. */
 uint32_t guard_cold_starts(const struct guard *guard, int group);
 

@@ -50,6 +50,7 @@ struct host {
     uint8_t ping[PINGS][HEADER]; /* came while it was mute */
     uint32_t pings;
     uint64_t logins;
+    uint64_t line_ns; /* host_line_ns when it was lost */
     uint32_t waiting[WAITING], waiting_count;
     uint32_t under_way; /* commands sent and not answered */
     uint8_t pdu[HEADER + SEGMENT_MAX + 4];
@@ -173,12 +174,9 @@ void host_take(struct host *h, struct op *op)
     send_waiting(h);
 }
 
-static void lost(struct host *h)
+/* What was sent, and what waits to be. */
+static void lose_operations(struct host *h)
 {
-    h->stream = 0;
-    h->state = HOST_STATE_DOWN;
-    h->under_way = 0;
-    h->pdu_length = h->pings = 0;
     for (uint32_t ticket = 1; ticket <= clients_count(h->clients); ticket++) {
         struct op *op = op_of(h->clients, ticket);
         if (op->host == h->config.host && op->path == h->config.path && op->begun_ns &&
@@ -186,6 +184,16 @@ static void lost(struct host *h)
             op_lose(h->clients, op);
     }
     h->waiting_count = 0;
+}
+
+static void lost(struct host *h)
+{
+    h->line_ns = host_line_ns(h);
+    h->stream = 0;
+    h->state = HOST_STATE_DOWN;
+    h->under_way = 0;
+    h->pdu_length = h->pings = 0;
+    lose_operations(h);
     if (h->config.retry_ns && !h->logout_wanted)
         world_schedule(h->world, world_now(h->world) + h->config.retry_ns, HAPPENING_ALARM,
                        (uint64_t)1 << 32 | (uint64_t)h->config.host << 8 | h->config.path);
@@ -443,8 +451,10 @@ void host_logout(struct host *h)
 
 void host_drop(struct host *h)
 {
-    if (h->state == HOST_STATE_DOWN)
+    if (h->state == HOST_STATE_DOWN) {
+        lose_operations(h);
         return;
+    }
     stream_close(h->world, h->stream);
     lost(h);
 }
@@ -470,6 +480,15 @@ void host_mute(struct host *h, bool mute)
 bool host_sound(const struct host *h)
 {
     return h->state == HOST_STATE_READY && !h->mute && stream_sound(h->world, h->stream);
+}
+
+uint64_t host_line_ns(const struct host *h)
+{
+    if (!h->stream)
+        return h->line_ns;
+    if (stream_sound(h->world, h->stream))
+        return 0;
+    return h->config.nop_ns + stream_backlog_ns(h->world, h->stream);
 }
 
 uint64_t host_logins(const struct host *h)

@@ -19,6 +19,7 @@ struct host_config {
     const char *target;
     bool immediate;    /* sends immediate data, and needs no first R2T */
     uint64_t retry_ns; /* until it connects again; 0: never by itself */
+    uint64_t nop_ns;   /* the switch's limit: a line that was silent for so long is doubted */
 };
 
 struct host *host_new(struct world *world, struct clients *clients,
@@ -38,6 +39,8 @@ void host_forget(struct host *host);
 void host_alarm(struct host *host);
 /* Logged in, and neither the host nor its line is sick. */
 bool host_sound(const struct host *host);
+/* For so long bytes may lie in its line, and nobody notices. */
+uint64_t host_line_ns(const struct host *host);
 uint64_t host_logins(const struct host *host);
 
 #endif

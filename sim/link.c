@@ -414,7 +414,7 @@ void link_lose(struct world *world, int a, int b, enum message_kind kind)
 
 bool link_loses(struct world *world, int a, int b)
 {
-    return way_from(must_find(world, a, b), a)->lose != 0;
+    return way_from(find(world_links(world), a, b), a)->lose != 0;
 }
 
 void link_duplicate(struct world *world, int a, int b, enum message_kind kind, uint32_t behind)

@@ -99,12 +99,12 @@ static void violated(struct oracle *oracle, const struct op *op, uint64_t lba, c
         return;
     snprintf(oracle->violation, sizeof oracle->violation,
              "operation %u (host %d, path %d) on volume %d of g%d, block %llu: %s; value %llu "
-             "(written from %.3f to %.3f ms)%s %llu (%.3f to %.3f ms)",
+             "(written from %.3f to %.3f ms by %u)%s %llu (%.3f to %.3f ms by %u)",
              op->ticket, op->host, op->path, op->volume, op->group + 1, (unsigned long long)lba,
              what, a ? (unsigned long long)a->stamp : 0, a ? (double)a->begun_ns / 1e6 : 0,
-             a ? (double)a->ended_ns / 1e6 : 0, b ? " and" : "",
+             a ? (double)a->ended_ns / 1e6 : 0, a ? a->ticket : 0, b ? " and" : "",
              b ? (unsigned long long)b->stamp : 0, b ? (double)b->begun_ns / 1e6 : 0,
-             b ? (double)b->ended_ns / 1e6 : 0);
+             b ? (double)b->ended_ns / 1e6 : 0, b ? b->ticket : 0);
 }
 
 /* ---- values of a block ---- */
@@ -300,13 +300,23 @@ static void write_lost(struct oracle *oracle, const struct op *op, uint64_t lba,
     }
 }
 
+void oracle_left(struct oracle *oracle, const struct op *op)
+{
+    uint64_t lba;
+    for (uint32_t i = 0; writes(op) && block_number(op, i, &lba); i++) {
+        struct block *block = block_of(oracle, op, lba);
+        if (block)
+            write_lost(oracle, op, lba, block);
+    }
+}
+
 static void write_ended(struct oracle *oracle, const struct op *op, uint64_t lba,
                         struct block *block, bool through)
 {
     struct value *value = value_of(block, op->ticket);
     must(value);
     if (op->status != 0) {
-        value->not_after_ns = op->ended_ns;
+        value->not_after_ns = op->ended_ns < op->not_after_ns ? op->ended_ns : op->not_after_ns;
         /* UNIT ATTENTION, MISCOMPARE, RESERVATION CONFLICT, BUSY, TASK SET FULL: it did not run */
         value->never = op->withdrawn || op->status == 0x18 || op->status == 0x08 ||
                        op->status == 0x28 ||
@@ -315,11 +325,12 @@ static void write_ended(struct oracle *oracle, const struct op *op, uint64_t lba
             violated(oracle, op, lba, "refused, but somebody had read it", value, NULL);
         return;
     }
-    value->ended_ns = op->ended_ns;
+    uint64_t end_ns = op->ended_ns < op->not_after_ns ? op->ended_ns : op->not_after_ns;
+    value->ended_ns = end_ns;
     value->durable = through || op->fua;
-    value->not_after_ns = op->ended_ns;
-    if (op->ended_ns < value->first_end_ns)
-        value->first_end_ns = op->ended_ns;
+    value->not_after_ns = end_ns;
+    if (end_ns < value->first_end_ns)
+        value->first_end_ns = end_ns;
     check_value(oracle, op, lba, block, value);
 }
 

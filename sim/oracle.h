@@ -22,6 +22,9 @@ void oracle_free(struct oracle *oracle);
 void oracle_volume(struct oracle *oracle, uint8_t group, uint16_t volume, uint64_t blocks);
 void oracle_begun(struct oracle *oracle, const struct op *op);
 void oracle_ended(struct oracle *oracle, const struct op *op);
+/* Its host has left that path, but the answer may still come: what has not been done by
+ * op->not_after_ns never is. */
+void oracle_left(struct oracle *oracle, const struct op *op);
 /* The next blocks from *lba on that some operation was about: at most *blocks, in whole units of
  * `scale`. False: there are no more. */
 bool oracle_next(const struct oracle *oracle, uint8_t group, uint16_t volume, uint64_t *lba,

@@ -181,6 +181,25 @@ static void lose(struct table *t, struct op *op, uint64_t not_after_ns)
     oracle_ended(t->oracle, op);
 }
 
+/* The host has gone, the answer comes all the same: it has been done by the time that was named. */
+static void what_a_host_left_behind_is_not_done_late(void **unused)
+{
+    (void)unused;
+    struct table t;
+    table_begin(&t);
+    struct op *left = begin_write(&t, 10);
+    left->not_after_ns = 30;
+    oracle_left(t.oracle, left);
+    struct op *newer = begin_write(&t, 40);
+    end(&t, newer, 50, 0);
+    read_sees(&t, 51, 52, newer->stamp);
+    end(&t, left, 60, 0);
+    assert_null(oracle_violation(t.oracle));
+    read_sees(&t, 61, 62, left->stamp);
+    assert_non_null(oracle_violation(t.oracle));
+    table_end(&t);
+}
+
 static void unmapped_blocks_are_zero(void **unused)
 {
     (void)unused;
@@ -343,6 +362,7 @@ int main(void)
         cmocka_unit_test(a_refused_write_is_never_seen),
         cmocka_unit_test(torn_blocks_are_seen),
         cmocka_unit_test(one_compare_and_write_takes_a_value),
+        cmocka_unit_test(what_a_host_left_behind_is_not_done_late),
         cmocka_unit_test(unmapped_blocks_are_zero),
         cmocka_unit_test(zeroes_that_nothing_explains_are_wrong),
         cmocka_unit_test(a_lost_write_does_not_come_after_its_time),

@@ -83,6 +83,14 @@ static void choose_work(struct random *random, struct shape *shape, uint8_t host
     if (hosts && hosts < w->hosts)
         shape->options.hosts = w->hosts = hosts;
     w->path_ns = MS(8000);
+    w->patient = random_chance(random, 50);
+    w->mixture = random_chance(random, 35)   ? WORKLOAD_READING
+                 : random_chance(random, 25) ? WORKLOAD_FLUSHING
+                                             : WORKLOAD_MIXED;
+    if (random_chance(random, 30)) { /* in a hurry; a silent line is noticed before that */
+        w->path_ns = pick(random, 400, 3000) * 1000000;
+        shape->options.limits.nop_ns = w->path_ns / 3;
+    }
     w->abort_ns = random_chance(random, 50) ? pick(random, 400, 6000) * 1000000 : 0;
     w->repeat_ns = random_chance(random, 50) ? MS(5) : pick(random, 100, 1000) * 1000000;
     w->reset_each = random_chance(random, 25) ? (uint32_t)pick(random, 40, 300) : 0;
@@ -116,6 +124,7 @@ void shape_choose(struct shape *shape, uint64_t seed, bool wild, uint8_t hosts)
     }
     choose_work(random, shape, hosts);
     shape->work.seed = seed + 1;
+    shape->modules_spared = random_chance(random, 12);
 }
 
 void shape_areas(struct shape *shape, const struct site *site)
@@ -125,6 +134,8 @@ void shape_areas(struct shape *shape, const struct site *site)
     uint64_t chunk = shape->options.chunk_bytes / BLOCK_BYTES;
     chunk = chunk ? chunk : 128;
     bool hot = random_chance(random, 50); /* all hosts want the same few blocks */
+    if (hot)
+        shape->work.length_max = (uint32_t)pick(random, 1, 8);
     for (int v = 0; v < site->volumes; v++)
         for (int i = 0; i < WORKLOAD_AREAS; i++) {
             uint64_t blocks = site->volume[v].blocks;

@@ -13,6 +13,7 @@ struct shape {
     uint32_t span_ms;            /* in which the hosts send some 200 commands */
     bool trays_redundant;        /* every pool survives the loss of a tray */
     bool drives_redundant;       /* ... of a drive */
+    bool modules_spared;         /* nothing happens to modules and the register */
 };
 
 /* `wild`: power fails. `hosts`: 0 is any. */

@@ -115,7 +115,8 @@ static void add_switch(struct site *site, int s)
                                    .part = part,
                                    .target = TARGET,
                                    .immediate = h % 2 == 0,
-                                   .retry_ns = o->host_retry_ns};
+                                   .retry_ns = o->host_retry_ns,
+                                   .nop_ns = o->limits.nop_ns};
         site->host[h][s] = host_new(site->world, site->clients, &host);
     }
 }
@@ -176,6 +177,12 @@ static void on_begin(void *context, struct op *op)
     attentions_begun(site->attentions, op, nexus_of(site, op));
 }
 
+static void on_leave(void *context, struct op *op)
+{
+    const struct site *site = context;
+    oracle_left(site->oracle, op);
+}
+
 static void on_end(void *context, struct op *op)
 {
     struct site *site = context;
@@ -199,6 +206,7 @@ struct site *site_new(const struct site_options *options)
     site->attentions = attentions_new(site->world);
     clients_on_begin(site->clients, on_begin, site);
     clients_on_end(site->clients, on_end, site);
+    clients_on_leave(site->clients, on_leave, site);
     for (int l = 0; l < options->loops; l++)
         add_loop(site, l);
     for (int m = 0; m < options->modules; m++) {
@@ -521,20 +529,29 @@ void site_heal(struct site *site)
         site_seat_drives(site, l);
 }
 
-bool site_no_copy(const struct site *site)
+bool site_only_copy(const struct site *site, int loop, int group)
 {
     for (int p = 0; p < site->pools; p++) {
         const struct site_pool *pool = &site->pool[p];
         const struct record *record = cell_record(site->world, pool->group);
         int set = pool->level == RAID_0 ? 1 : pool->level == RAID_10 ? 2 : pool->drive_count;
-        for (int first = 0; first < pool->drive_count; first += set) {
+        for (int first = 0; pool->group == group && first < pool->drive_count; first += set) {
             bool good = false;
             for (int i = first; i < first + set && i < pool->drive_count; i++)
-                good |= record->drive_state[pool->drives[i]] == DRIVE_STATE_GOOD;
+                good |= record->drive_state[pool->drives[i]] == DRIVE_STATE_GOOD &&
+                        pool->drives[i] / 32 != loop;
             if (!good)
                 return true;
         }
     }
+    return false;
+}
+
+bool site_no_copy(const struct site *site)
+{
+    for (int g = 0; g < site->options.groups; g++)
+        if (site_only_copy(site, -1, g))
+            return true;
     return false;
 }
 

@@ -123,6 +123,8 @@ bool site_answered(const struct site *site);
 /* Some data is on no drive that the record calls good: nobody can serve it until a person decides.
  */
 bool site_no_copy(const struct site *site);
+/* Without that loop switch (-1: none) some data of the group is on no drive that is called good. */
+bool site_only_copy(const struct site *site, int loop, int group);
 /* Do all members of each group hold the same state: reservations, pools, LUNs? Else which do not.
  * For a quiet array only. */
 bool site_states_equal(const struct site *site, char *sentence, uint32_t sentence_bytes);

@@ -217,10 +217,17 @@ void stream_reset(struct world *world, uint32_t stream)
     ops->closed(host);
 }
 
+uint64_t stream_backlog_ns(struct world *world, uint32_t stream)
+{
+    const struct stream *s = find(world_streams(world), stream);
+    uint64_t now = world_now(world);
+    return s && s->to_switch.last_ns > now ? s->to_switch.last_ns - now : 0;
+}
+
 bool stream_sound(struct world *world, uint32_t stream)
 {
     const struct stream *s = find(world_streams(world), stream);
-    return s && !s->cut && !s->dribble_ns;
+    return s && !s->cut && !s->dribble_ns && stream_backlog_ns(world, stream) < MS(10);
 }
 
 void stream_dribble(struct world *world, uint32_t stream, uint64_t every_ns)

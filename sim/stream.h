@@ -40,7 +40,9 @@ void stream_cut(struct world *world, uint32_t stream, bool cut);
  * before.
  */
 void stream_reset(struct world *world, uint32_t stream);
-/* Neither cut nor dribbling. */
+/* How long what the host has sent still takes, if nothing more is done to the line. */
+uint64_t stream_backlog_ns(struct world *world, uint32_t stream);
+/* Neither cut nor dribbling, and what was dribbled has arrived. */
 bool stream_sound(struct world *world, uint32_t stream);
 /* What the host sends arrives one byte each `every_ns`; 0 ends it. */
 void stream_dribble(struct world *world, uint32_t stream, uint64_t every_ns);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "sim/causes.h"
 #include "sim/waits.h"
 
 /* From the end of the last fault until everything is answered and in sync. */
@@ -18,6 +19,7 @@ struct swarm {
     struct workload *work;
     struct faults *faults;
     struct waits *waits;
+    struct causes *causes;
     struct random random;
     struct swarm_result *result;
 };
@@ -51,8 +53,10 @@ static bool still_right(struct swarm *w)
     const char *violation = site_violation(w->site);
     struct workload_result work;
     workload_describe(w->work, &work);
-    if (!violation)
+    if (!violation && !w->config->wild) /* there the last good copy of something may be gone */
         violation = waits_look(w->waits);
+    if (!violation)
+        violation = causes_look(w->causes);
     if (violation)
         failed(w, violation);
     else if (work.errors && !w->config->wild)
@@ -237,6 +241,7 @@ static void tell(struct swarm *w)
     w->work = workload_new(w->site, &w->shape.work);
     w->faults = faults_new(w->site, &w->shape, &faults);
     w->waits = waits_new(w->site);
+    w->causes = causes_new(w->site);
     workload_start(w->work);
     if (safety(w) && liveness(w))
         final_check(w);
@@ -247,6 +252,7 @@ static void tell(struct swarm *w)
     w->result->virtual_ns = world_now(w->world) - MS(1000);
     faults_free(w->faults);
     waits_free(w->waits);
+    causes_free(w->causes);
     workload_free(w->work);
 }
 

@@ -52,7 +52,8 @@ static void drive_vanishes(struct faults *f, struct fault *fault)
     fault->restart = true; /* a loop switch does not look for a drive that is gone */
 }
 
-/* The whole tray, with the caches of its drives. */
+/* The whole tray, with the caches of its drives. What nobody has flushed may be lost with it where
+ * there is no other copy. */
 static void tray_power(struct faults *f, struct fault *fault)
 {
     int first = some_drive(f, fault) / 32 * 32;
@@ -60,6 +61,9 @@ static void tray_power(struct faults *f, struct fault *fault)
     snprintf(fault->what, sizeof fault->what, "power of %s", name_of(f, fault->process));
     for (int d = 0; d < f->site->options.drives; d++)
         disk_power_cut(f->world, first + d);
+    for (int g = 0; g < f->site->options.groups; g++)
+        if (site_only_copy(f->site, first / 32, g))
+            oracle_lost(f->site->oracle, (uint8_t)g, world_now(f->world));
 }
 
 /* Some blocks cannot be read any more, until somebody writes them: most of them where data is. */

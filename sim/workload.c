@@ -61,20 +61,23 @@ static uint64_t pick(struct workload *w, uint64_t least, uint64_t most)
 /* ---- what they do ---- */
 
 static const struct {
-    uint32_t weight;
     enum op_kind kind;
-} mixture[] = {{40, OP_READ}, {34, OP_WRITE}, {7, OP_COMPARE_WRITE}, {4, OP_FILL},
-               {5, OP_UNMAP}, {4, OP_VERIFY}, {3, OP_FLUSH}};
+    uint32_t weight[WORKLOAD_MIXTURES];
+} mixture[] = {
+    {OP_READ, {40, 55, 30}},       {OP_WRITE, {34, 30, 40}}, {OP_FILL, {4, 2, 4}},
+    {OP_COMPARE_WRITE, {7, 4, 3}}, {OP_UNMAP, {5, 2, 4}},    {OP_VERIFY, {4, 2, 2}},
+    {OP_FLUSH, {3, 2, 14}},
+};
 
 static enum op_kind choose_kind(struct workload *w)
 {
     uint64_t dice = 0;
     for (size_t i = 0; i < sizeof mixture / sizeof mixture[0]; i++)
-        dice += mixture[i].weight;
+        dice += mixture[i].weight[w->config.mixture];
     dice = random_below(&w->random, dice);
     size_t i = 0;
-    while (dice >= mixture[i].weight)
-        dice -= mixture[i++].weight;
+    while (dice >= mixture[i].weight[w->config.mixture])
+        dice -= mixture[i++].weight[w->config.mixture];
     return mixture[i].kind;
 }
 
@@ -246,7 +249,8 @@ static struct op *make(struct workload *w, const struct slot *s)
     case OP_MANAGE:
         break;
     }
-    return op_write(clients, wish->lba, wish->blocks, random_chance(&w->random, 10));
+    return op_write(clients, wish->lba, wish->blocks,
+                    random_chance(&w->random, w->config.mixture == WORKLOAD_FLUSHING ? 20 : 10));
 }
 
 static void begin(struct workload *w, uint32_t number)
@@ -263,6 +267,14 @@ static void begin(struct workload *w, uint32_t number)
     if (w->config.abort_ns)
         alarm_at(w, number, ALARM_ABORT, w->config.abort_ns);
     site_begin(w->site, s->op, s->wish.volume, s->host, w->path[s->host]);
+}
+
+/* How long a host that has left a path waits with what it has there. */
+static uint64_t patience(const struct workload *w, const struct op *op, uint64_t least_ns)
+{
+    uint64_t now = world_now(w->site->world), until = op->not_after_ns;
+    bool waits = w->config.patient && until != UINT64_MAX && until > now + least_ns;
+    return waits ? until - now + MS(1) : least_ns;
 }
 
 static void next_path(struct workload *w, uint8_t host)
@@ -340,18 +352,33 @@ static void abort_ended(struct workload *w, uint32_t number)
     op_aborted(w->site->clients, s->op); /* comes to on_end */
 }
 
+/* A reset has ended the host's own commands there, without a response (RFC 7143 11.5.1): it knows.
+ */
+static void reset_ended(struct workload *w, const struct op *reset)
+{
+    for (uint32_t i = 0; i < w->slots; i++) {
+        struct op *op = w->slot[i].op;
+        if (op && op->state == OP_STATE_WAITING && op->host == reset->host &&
+            op->path == reset->path && op->lun == reset->lun && op->ticket < reset->ticket)
+            op_aborted(w->site->clients, op); /* comes to on_end */
+    }
+}
+
 static void op_over(struct workload *w, uint32_t number)
 {
     enum { BUSY = 0x08, TASK_SET_FULL = 0x28, TASK_ABORTED = 0x40 };
     struct slot *s = &w->slot[number];
     struct op *op = s->op;
     bool attention = op->status == 2 && op->sense_key == 6;
+    if (op->kind == OP_TASK && op->state == OP_STATE_ANSWERED && op->task_response == 0 &&
+        w->site->options.iscsi)
+        reset_ended(w, op);
     if (op->state == OP_STATE_LOST) {
         bool path_lost = op->not_after_ns > world_now(w->site->world);
         w->result.lost += path_lost;
         if (path_lost && w->path[s->host] == op->path)
             next_path(w, s->host);
-        repeat(w, number, path_lost ? w->config.repeat_ns : MS(1));
+        repeat(w, number, path_lost ? patience(w, op, w->config.repeat_ns) : MS(1));
     } else if (attention)
         repeat(w, number, 1000);
     else if (op->status == BUSY || op->status == TASK_SET_FULL || op->status == TASK_ABORTED)
@@ -384,7 +411,7 @@ static void path_dead(struct workload *w, uint8_t host, uint8_t path)
     for (uint32_t i = 0; i < w->slots; i++) {
         struct slot *s = &w->slot[i];
         if (s->op && s->host == host && s->op->path == path)
-            repeat(w, i, MS(1));
+            repeat(w, i, patience(w, s->op, MS(1)));
     }
 }
 

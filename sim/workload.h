@@ -14,6 +14,13 @@ struct workload;
 
 enum { WORKLOAD_AREAS = 3 };
 
+enum workload_mixture {
+    WORKLOAD_MIXED,
+    WORKLOAD_READING,  /* many reads: nothing wrong stays unseen for long */
+    WORKLOAD_FLUSHING, /* many SYNCHRONIZE CACHE and FUA */
+    WORKLOAD_MIXTURES,
+};
+
 /* Where on a volume they work. */
 struct workload_area {
     uint64_t lba, blocks;
@@ -25,9 +32,11 @@ struct workload_config {
     struct workload_area area[SITE_VOLUMES][WORKLOAD_AREAS];
     uint32_t length_max; /* blocks of most commands; a few are as long as may be */
     uint64_t think_ns;
-    uint64_t path_ns;    /* without an answer: the path is given up */
-    uint64_t abort_ns;   /* ... or, if that is shorter, the command is aborted; 0: never */
-    uint64_t repeat_ns;  /* before going on by another path */
+    uint64_t path_ns;   /* without an answer: the path is given up */
+    uint64_t abort_ns;  /* ... or, if that is shorter, the command is aborted; 0: never */
+    uint64_t repeat_ns; /* before going on by another path */
+    bool patient;       /* ... not before what was under way there can happen no more */
+    enum workload_mixture mixture;
     uint32_t reset_each; /* of so many commands one is a LOGICAL UNIT RESET; 0: none */
     int reserved;        /* the volume on which they reserve; -1: none */
 };

@@ -136,6 +136,26 @@ static void after_a_cold_start_hosts_go_on(void **unused)
     host_free(h);
 }
 
+/* One that had registered is known by its port; it has lost more than its nexus. */
+static void a_power_on_is_told_first_also_to_a_registrant(void **unused)
+{
+    (void)unused;
+    struct host *h = host_new();
+    uint8_t list[24] = {[15] = 5, [20] = 1}; /* APTPL */
+    const uint8_t cdb[10] = {0x5F, 0, [8] = 24};
+    host_open_as(h, 0, 1, "iqn.2024-01.host:a,i,0x1");
+    host_calm(h);
+    host_data(h, cdb, 10, list, 24);
+    assert_good(h);
+    power_on(h);
+    host_open_as(h, 0, 1, "iqn.2024-01.host:a,i,0x1");
+    host_ready(h);
+    assert_sense(h, 6, 0x2900);
+    host_ready(h);
+    assert_good(h);
+    host_free(h);
+}
+
 /* A switch that is not sure whether the group knows its nexus opens it again: that loses nothing.
  * Another initiator port's nexus of that number does. */
 static void opening_again(void **unused)
@@ -423,6 +443,7 @@ int main(void)
         cmocka_unit_test(conditions_come_in_order),
         cmocka_unit_test(a_nexus_that_is_not_open_runs_nothing),
         cmocka_unit_test(after_a_cold_start_hosts_go_on),
+        cmocka_unit_test(a_power_on_is_told_first_also_to_a_registrant),
         cmocka_unit_test(opening_again),
         cmocka_unit_test(names_and_room_are_bounded),
         cmocka_unit_test(task_functions),

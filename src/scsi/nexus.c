@@ -134,13 +134,15 @@ void scsi_nexus_name(struct scsi_state *state, int nexus, const uint8_t *name, u
 }
 
 /* A port that is known for its registrations, or a nexus that is begun anew, has lost its nexus;
- * any other sees the array for the first time. */
+ * any other sees the array for the first time, or as it is after a power-on. */
 static enum attention nexus_greeting(const struct scsi_request *r, const uint8_t *name,
                                      uint8_t length)
 {
     const struct scsi_state *state = r->server->state;
     uint16_t port = scsi_port_find(state, name, length);
     bool known = r->nexus >= 0 || (port != PORT_NONE && state->port[port].registrations > 0);
+    if (r->nexus < 0 && state->strangers >> r->command->id.sender & 1)
+        return ATTENTION_POWER_ON; /* it was there before, and we have forgotten it */
     return known ? ATTENTION_NEXUS_LOSS : ATTENTION_POWER_ON;
 }
 
