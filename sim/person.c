@@ -63,6 +63,7 @@ static void request_map(struct faults *f, struct fault *fault, int by)
     snprintf(map.name, sizeof map.name, "extra%u", f->extra);
     map.uuid[0] = 0xE7;
     map.uuid[15] = f->extra;
+    attentions_mapped(f->site->attentions);
     fault->op = ask(f, by, 0, &map);
     fault->stage = MAPS;
     later(f, fault, AGAIN_NS);
