@@ -80,12 +80,27 @@ static void blocks_spoil(struct faults *f, struct fault *fault)
     }
 }
 
-/* A new one in place of another, while the tray is off. */
+/* What the drive holds is somewhere else, too. */
+static bool has_copy(const struct faults *f, int drive)
+{
+    if (!f->shape->drives_redundant || f->fault[KIND_REGISTER].on ||
+        world_now(f->world) < f->register_ok_ns)
+        return false;
+    for (int g = 0; g < f->site->options.groups; g++)
+        for (int d = 0; d < DRIVE_MAX; d++)
+            if (d != drive && cell_record(f->world, g)->drive_state[d] != DRIVE_STATE_GOOD)
+                return false;
+    return true;
+}
+
+/* A new one in place of another, while the tray is off; the same one if nobody else has its data.
+ */
 static void put_blank(struct faults *f, struct fault *fault)
 {
     if (world_living(f->world, fault->process))
         world_crash(f->world, fault->process);
-    disk_blank(f->world, fault->drive[0]);
+    if (has_copy(f, fault->drive[0]))
+        disk_blank(f->world, fault->drive[0]);
 }
 
 static void exchange(struct faults *f, struct fault *fault)
