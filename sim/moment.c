@@ -64,15 +64,14 @@ static bool chosen(struct faults *f, struct fault *fault)
         struct op *op = op_of(clients, last - i);
         bool is_rare = op->kind == OP_FLUSH || op->fua || op->kind == OP_CDB;
         if (counts(op) && (!rare || is_rare) && random_below(&f->random, ++found) == 0)
-            fault->op = op;
+            fault->op = op->ticket;
     }
-    return fault->op != NULL;
+    return fault->op != 0;
 }
 
 static bool answered(struct faults *f, struct fault *fault)
 {
-    (void)f;
-    return fault->op->state != OP_STATE_WAITING;
+    return op_of(f->site->clients, fault->op)->state != OP_STATE_WAITING;
 }
 
 /* Runs until a command was answered, and then a moment. The group's primary, or NOBODY. */
@@ -83,7 +82,7 @@ static int after_an_answer(struct faults *f, struct fault *fault)
         return NOBODY;
     mishap_until(f, answered, fault, MS(300));
     a_moment(f, 20);
-    int m = site_primary(f->site, fault->op->group);
+    int m = site_primary(f->site, op_of(f->site->clients, fault->op)->group);
     return m < 0 ? NOBODY : f->site->module[m];
 }
 
