@@ -329,7 +329,8 @@ static void mend_drives(struct faults *f)
             disk_slow(f->world, l * 32 + d, 0);
             disk_fail(f->world, l * 32 + d, false, false);
             disk_remove(f->world, l * 32 + d, false);
-            disk_unspoil(f->world, l * 32 + d);
+            if (!f->config.wild) /* there it meets the copying of another drive */
+                disk_unspoil(f->world, l * 32 + d);
             disk_delay_next(f->world, l * 32 + d, DRIVE_WRITE, 0);
         }
 }
@@ -507,6 +508,8 @@ void faults_end(struct faults *f)
         if (f->fault[kind].on)
             end_fault(f, (enum kind)kind);
     cell_next_swap(f->world, CELL_REACHED);
+    for (int d = 0; d < f->site->options.loops * f->site->options.drives; d++)
+        disk_unspoil(f->world, d / f->site->options.drives * 32 + d % f->site->options.drives);
     f->dying = NOBODY;
     for (int p = 0; p < world_processes(f->world); p++)
         world_slow(f->world, p, 0);
