@@ -84,6 +84,8 @@ static void choose_work(struct random *random, struct shape *shape, uint8_t host
         shape->options.hosts = w->hosts = hosts;
     w->path_ns = MS(8000);
     w->abort_ns = random_chance(random, 50) ? pick(random, 400, 6000) * 1000000 : 0;
+    if (!shape->options.iscsi) /* a submitter withdraws nothing: it could be sent again later */
+        w->abort_ns = 0;
     w->repeat_ns = random_chance(random, 50) ? MS(5) : pick(random, 100, 1000) * 1000000;
     w->reset_each = random_chance(random, 25) ? (uint32_t)pick(random, 40, 300) : 0;
     w->reserved = -1;
