@@ -127,7 +127,8 @@ static void mix_up(struct faults *f, struct fault *fault)
 {
     fault->drive[0] = some_drive(f, fault);
     fault->drive[1] = some_drive(f, fault);
-    if (fault->drive[0] == fault->drive[1]) {
+    if (fault->drive[0] == fault->drive[1] ||
+        (fault->drive[0] - fault->drive[1]) % f->site->options.groups != 0) { /* another bank's */
         exchange(f, fault);
         return;
     }
