@@ -33,6 +33,7 @@ struct attentions {
     struct volume volume[VOLUMES];
     uint64_t cut[GROUP_MAX]; /* the last power-on that is known */
     uint64_t told;
+    bool mapped; /* the list of LUNs has changed, or may have */
     char violation[SENTENCE];
 };
 
@@ -52,6 +53,11 @@ void attentions_free(struct attentions *a)
 const char *attentions_violation(const struct attentions *a)
 {
     return a->violation[0] ? a->violation : NULL;
+}
+
+void attentions_mapped(struct attentions *a)
+{
+    a->mapped = true;
 }
 
 uint64_t attentions_told(const struct attentions *a)
@@ -128,7 +134,8 @@ static void told(struct attentions *a, const struct volume *v, struct telling *t
         t->owed_ns = 0;
     } else if (greeting) {
         violated(a, op, "a nexus is greeted again");
-    } else if (!(code == 0x2903 && v->reset) && !(reserved && v->reserved)) {
+    } else if (!(code == 0x2903 && v->reset) && !(reserved && v->reserved) &&
+               !(code == 0x3F0E && a->mapped)) {
         violated(a, op, "a unit attention that nothing explains");
     }
 }

@@ -35,12 +35,19 @@ static bool memory_counts(const struct faults *f, int group)
            record->dirty.module != MODULE_NONE;
 }
 
+/* The last memory is gone; or the drives lose power after that, and what they had not flushed. */
+static bool loses(const struct faults *f, int group, bool lost)
+{
+    const struct group_memory *m = &f->memory[group];
+    return lost && (!m->lost || (f->power_is_out && !m->counted && memory_counts(f, group)));
+}
+
 void faults_look(struct faults *f)
 {
     for (int g = 0; g < f->site->options.groups; g++) {
         struct group_memory *m = &f->memory[g];
         bool lost = !remembered(f, g);
-        if (lost && !m->lost) {
+        if (loses(f, g, lost)) {
             bool counts = memory_counts(f, g);
             world_say(f->world, "-- every memory of g%d is lost%s", g + 1,
                       counts ? "" : ", and all is on its drives");
@@ -48,6 +55,7 @@ void faults_look(struct faults *f)
                 m->cold_starts = guard_cold_starts(f->site->guard, g);
             if (counts)
                 oracle_lost(f->site->oracle, (uint8_t)g, world_now(f->world));
+            m->counted = counts;
             reservations_lost(f->site->reservations, (uint8_t)g, world_now(f->world));
         }
         m->lost = lost;
@@ -212,8 +220,9 @@ static void begin_fault(struct faults *f, enum kind kind)
     choose_variant(f, kind)->begin(f, fault);
     if (fault->end_ns == 0)
         fault->end_ns = world_now(f->world) + for_ns;
-    if (!fault->on) /* there was nothing to befall */
+    if (!fault->on && !fault->all) /* there was nothing to befall */
         return;
+    fault->on = true;
     world_say(f->world, "-- fault %u: %s", f->number, fault->what);
     f->count++;
 }
@@ -224,6 +233,10 @@ static void befall_all(struct faults *f, const char *what, uint64_t end_ns)
     for (int kind = KIND_MODULE; kind <= KIND_TRAY; kind++) {
         if (f->fault[kind].on && !f->config.wild)
             continue;
+        if (f->fault[kind].on && f->fault[kind].end_ns == 0) { /* it is just beginning */
+            f->fault[kind].all = true;
+            continue;
+        }
         if (f->fault[kind].on && f->fault[kind].ending)
             f->fault[kind].ending(f, &f->fault[kind]);
         f->fault[kind] = (struct fault){
@@ -318,7 +331,8 @@ static void mend_drives(struct faults *f)
             disk_slow(f->world, l * 32 + d, 0);
             disk_fail(f->world, l * 32 + d, false, false);
             disk_remove(f->world, l * 32 + d, false);
-            disk_unspoil(f->world, l * 32 + d);
+            if (!f->config.wild) /* there it meets the copying of another drive */
+                disk_unspoil(f->world, l * 32 + d);
             disk_delay_next(f->world, l * 32 + d, DRIVE_WRITE, 0);
         }
 }
@@ -358,7 +372,7 @@ static void end_fault(struct faults *f, enum kind kind)
     if (fault->restart && world_living(f->world, fault->process))
         world_crash(f->world, fault->process);
     for (int i = 0; i < count; i++)
-        if (fault->process == NOBODY || fault->process == process[i])
+        if (fault->all || fault->process == NOBODY || fault->process == process[i])
             mend_process(f, process[i]);
     for (int l = 0; kind == KIND_TRAY && l < f->site->options.loops; l++)
         site_seat_drives(f->site, l);
@@ -498,6 +512,8 @@ void faults_end(struct faults *f)
         if (f->fault[kind].on)
             end_fault(f, (enum kind)kind);
     cell_next_swap(f->world, CELL_REACHED);
+    for (int d = 0; d < f->site->options.loops * f->site->options.drives; d++)
+        disk_unspoil(f->world, d / f->site->options.drives * 32 + d % f->site->options.drives);
     f->dying = NOBODY;
     for (int p = 0; p < world_processes(f->world); p++)
         world_slow(f->world, p, 0);

@@ -226,7 +226,7 @@ static void check_answer(struct handshakes *h, const struct part *unit,
     struct leader *l = leader_of(h, unit);
     int group = port_sub(unit->port);
     uint64_t epoch;
-    if (!leads(unit, &epoch) || !l->reign)
+    if (!leads(unit, &epoch) || !l->reign || r->epoch < epoch) /* it relays for who led before */
         return;
     const struct epoch_members *e = &h->epoch[group][epoch % EPOCHS];
     struct ordered *o = ordered_of(h, l, r->id);
@@ -287,7 +287,7 @@ void handshakes_sent(struct handshakes *h, const struct part *unit, const struct
              (message->kind == MESSAGE_RESPONSE && port_kind(message->to) != PORT_KIND_UNIT)) {
         uint64_t epoch;
         check_answer(h, unit, &message->response);
-        if (leads(unit, &epoch))
+        if (leads(unit, &epoch) && message->response.epoch >= epoch)
             check_previous(h, unit, epoch, "answered");
     }
 }

@@ -24,6 +24,7 @@ struct fault {
     bool on;
     int process;     /* its victim's, NOBODY: none, or more than one */
     bool restart;    /* its end needs a new life of the process */
+    bool all;        /* something befell all processes while it began */
     uint64_t end_ns; /* 0: it is still beginning */
     /* Called again from time to time while it is on; and at its end, before what it did is mended.
      */
@@ -31,13 +32,14 @@ struct fault {
     void (*ending)(struct faults *f, struct fault *fault);
     uint64_t again_ns; /* when next; 0: never */
     int drive[2];      /* of `ending` */
-    struct op *op;     /* what a person has asked for */
+    uint32_t op;       /* what a person has asked for */
     int stage;
     char what[64];
 };
 
 struct group_memory {
-    bool lost; /* and nobody has served since */
+    bool lost;    /* and nobody has served since */
+    bool counted; /* ... and it was told to those who judge */
     uint32_t losses;
     uint32_t cold_starts; /* that were told before the first loss */
 };

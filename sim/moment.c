@@ -64,15 +64,14 @@ static bool chosen(struct faults *f, struct fault *fault)
         struct op *op = op_of(clients, last - i);
         bool is_rare = op->kind == OP_FLUSH || op->fua || op->kind == OP_CDB;
         if (counts(op) && (!rare || is_rare) && random_below(&f->random, ++found) == 0)
-            fault->op = op;
+            fault->op = op->ticket;
     }
-    return fault->op != NULL;
+    return fault->op != 0;
 }
 
 static bool answered(struct faults *f, struct fault *fault)
 {
-    (void)f;
-    return fault->op->state != OP_STATE_WAITING;
+    return op_of(f->site->clients, fault->op)->state != OP_STATE_WAITING;
 }
 
 /* Runs until a command was answered, and then a moment. The group's primary, or NOBODY. */
@@ -83,7 +82,7 @@ static int after_an_answer(struct faults *f, struct fault *fault)
         return NOBODY;
     mishap_until(f, answered, fault, MS(300));
     a_moment(f, 20);
-    int m = site_primary(f->site, fault->op->group);
+    int m = site_primary(f->site, op_of(f->site->clients, fault->op)->group);
     return m < 0 ? NOBODY : f->site->module[m];
 }
 
@@ -197,15 +196,53 @@ static void second_strike(struct faults *f, struct fault *fault, int process)
         strike(f, fault, process);
 }
 
-/* Somebody claims; he dies too, or whoever the record still names, or the first one comes back. */
+static bool served(struct faults *f, struct fault *fault)
+{
+    return cell_record(f->world, fault->drive[0])->previous.count == 0;
+}
+
+static bool lone(struct faults *f, struct fault *fault)
+{
+    const struct record *record = cell_record(f->world, fault->drive[0]);
+    return record->in_sync.count == 1 && record->previous.count == 0;
+}
+
+/* What was answered takes its time until it is on the drives. */
+static void slow_drives(struct faults *f, uint64_t more_ns)
+{
+    for (int l = 0; l < f->site->options.loops; l++)
+        for (int d = 0; d < f->site->options.drives; d++)
+            disk_slow(f->world, l * 32 + d, more_ns);
+}
+
+static void fast_again(struct faults *f, struct fault *fault)
+{
+    (void)fault;
+    slow_drives(f, 0);
+}
+
+static void perhaps_slow_drives(struct faults *f, struct fault *fault)
+{
+    if (!chance(f, 60))
+        return;
+    slow_drives(f, pick(f, 1, 40) * 1000000);
+    fault->ending = fast_again;
+}
+
+/* Somebody claims; he dies too, as soon as he serves or before, or whoever the record still names
+ * does, or the first one comes back. */
 static void claim_and_strike(struct faults *f, struct fault *fault)
 {
     int group = fault->drive[0] = some_group(f), m = site_primary(f->site, group);
+    perhaps_slow_drives(f, fault);
     if (m >= 0) {
         strike(f, fault, f->site->module[m]);
         int first = fault->process;
         mishap_until(f, moves, fault, MS(900));
-        a_moment(f, 30);
+        bool serves = chance(f, 50);
+        if (serves)
+            mishap_until(f, served, fault, MS(900));
+        a_moment(f, serves ? 10 : 30);
         const struct record *record = cell_record(f->world, group);
         uint64_t dice = random_below(&f->random, 3);
         if (dice == 0 && record->previous.count)
@@ -225,11 +262,13 @@ static void claim_and_strike(struct faults *f, struct fault *fault)
 /* The others go, the one that is left works on, and dies while they come back. */
 static void lone_and_strike(struct faults *f, struct fault *fault)
 {
-    int group = some_group(f), m = site_primary(f->site, group);
+    int group = fault->drive[0] = some_group(f), m = site_primary(f->site, group);
+    perhaps_slow_drives(f, fault);
     for (int i = 0; i < f->site->options.modules && m >= 0; i++)
         if (i != m && world_living(f->world, f->site->module[i]))
             world_crash(f->world, f->site->module[i]);
-    mishap_run(f, pick(f, 1, MS(chance(f, 50) ? 60 : 600)));
+    mishap_until(f, lone, fault, MS(400));
+    mishap_run(f, pick(f, 0, MS(chance(f, 60) ? 12 : 600)));
     if (m >= 0)
         second_strike(f, fault, f->site->module[m]);
     mishap_run(f, pick(f, 0, MS(30)));
@@ -237,11 +276,12 @@ static void lone_and_strike(struct faults *f, struct fault *fault)
         if (i != m && !world_living(f->world, f->site->module[i]))
             world_start(f->world, f->site->module[i]);
     fault->process = NOBODY;
+    fault->end_ns = world_now(f->world) + pick(f, 1, chance(f, 50) ? 700 : 4000) * 1000000;
     snprintf(fault->what, sizeof fault->what, "lone primary of g%d struck", group + 1);
 }
 
 const struct variant moment_module[] = {
-    {16, answer_and_strike, TAKES_PART}, {10, move_and_strike, TAKES_PART},
-    {12, return_and_strike, TAKES_PART}, {6, die_and_unknown, TAKES_PART},
-    {16, answer_and_power, TAKES_MORE},  {20, claim_and_strike, TAKES_MORE},
-    {20, lone_and_strike, TAKES_MORE},   {0, NULL, TAKES_PART}};
+    {32, answer_and_strike, TAKES_PART}, {20, move_and_strike, TAKES_PART},
+    {28, return_and_strike, TAKES_PART}, {12, die_and_unknown, TAKES_PART},
+    {24, answer_and_power, TAKES_MORE},  {36, claim_and_strike, TAKES_MORE},
+    {40, lone_and_strike, TAKES_MORE},   {0, NULL, TAKES_PART}};

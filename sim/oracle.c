@@ -33,6 +33,7 @@ struct oracle_volume {
     uint64_t blocks;
     bool through;        /* what is answered is durable */
     uint64_t flushed_ns; /* what was answered before that is, too */
+    uint64_t lost_ns;    /* when every memory was last lost */
     struct block *block;
 };
 
@@ -419,15 +420,18 @@ void oracle_ended(struct oracle *oracle, const struct op *op)
 {
     struct oracle_volume *v = volume_of(oracle, op->group, op->volume);
     bool answered = op->state == OP_STATE_ANSWERED;
+    bool older = v && op->begun_ns < v->lost_ns && op->status == 0;
     uint64_t lba;
     for (uint32_t i = 0; writes(op) && block_number(op, i, &lba); i++) {
         struct block *block = block_of(oracle, op, lba);
-        if (block && answered)
+        if (block && answered && older && !op->fua)
+            value_of(block, op->ticket)->not_after_ns = op->ended_ns;
+        else if (block && answered)
             write_ended(oracle, op, lba, block, v->through);
         else if (block)
             write_lost(oracle, op, lba, block);
     }
-    if (!answered || !v)
+    if (!answered || !v || older) /* on its way when all was lost: it may tell of what is no more */
         return;
     if (compares(op))
         compared(oracle, op);
@@ -479,6 +483,8 @@ void oracle_lost(struct oracle *oracle, uint8_t group, uint64_t at_ns)
 {
     for (int i = 0; i < oracle->volumes; i++) {
         struct oracle_volume *v = &oracle->volume[i];
+        if (v->group == group && !v->through)
+            v->lost_ns = at_ns;
         for (uint64_t lba = 0; v->group == group && !v->through && lba < v->blocks; lba++)
             if (v->block[lba].count)
                 block_lost(v, &v->block[lba], at_ns);

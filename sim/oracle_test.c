@@ -310,6 +310,26 @@ static void what_is_durable_survives(void **unused)
     }
 }
 
+/* Answers that were on their way when every memory was lost. */
+static void what_comes_late_tells_of_what_is_no_more(void **unused)
+{
+    (void)unused;
+    struct table t;
+    table_begin(&t);
+    struct op *a = begin_write(&t, 10);
+    struct op *read = begin(&t, op_read(t.clients, LBA, 1), 15);
+    oracle_lost(t.oracle, 0, 30);
+    read->in_length = BLOCK_BYTES;
+    op_stamp_block(read->in, a->stamp, LBA);
+    end(&t, a, 31, 0);
+    end(&t, read, 32, 0);
+    read_sees(&t, 40, 41, STAMP_ZERO);
+    assert_null(oracle_violation(t.oracle));
+    read_sees(&t, 42, 43, a->stamp); /* but it does not come back */
+    assert_non_null(oracle_violation(t.oracle));
+    table_end(&t);
+}
+
 /* Honest histories of one register are always accepted. */
 static void random_honest_histories_pass(void **unused)
 {
@@ -368,6 +388,7 @@ int main(void)
         cmocka_unit_test(a_lost_write_does_not_come_after_its_time),
         cmocka_unit_test(a_miscompare_needs_a_reason),
         cmocka_unit_test(what_is_durable_survives),
+        cmocka_unit_test(what_comes_late_tells_of_what_is_no_more),
         cmocka_unit_test(random_honest_histories_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,7 +63,8 @@ static void request_map(struct faults *f, struct fault *fault, int by)
     snprintf(map.name, sizeof map.name, "extra%u", f->extra);
     map.uuid[0] = 0xE7;
     map.uuid[15] = f->extra;
-    fault->op = ask(f, by, 0, &map);
+    attentions_mapped(f->site->attentions);
+    fault->op = ask(f, by, 0, &map)->ticket;
     fault->stage = MAPS;
     later(f, fault, AGAIN_NS);
 }
@@ -87,7 +88,7 @@ static void hand_over(struct faults *f, const struct fault *fault)
 
 static void volume_goes_on(struct faults *f, struct fault *fault)
 {
-    const struct op *op = fault->op;
+    const struct op *op = op_of(f->site->clients, fault->op);
     int by = some_module(f);
     if (op->state == OP_STATE_WAITING || by == NOBODY) {
         later(f, fault, AGAIN_NS);
@@ -124,7 +125,7 @@ static void make_volume(struct faults *f, struct fault *fault)
     snprintf(request.pool, sizeof request.pool, "pool%d", fault->drive[0] + 1);
     request.uuid[0] = 0xE6;
     request.uuid[15] = f->extra;
-    fault->op = ask(f, by, (uint8_t)fault->drive[0], &request);
+    fault->op = ask(f, by, (uint8_t)fault->drive[0], &request)->ticket;
     fault->stage = MAKES;
     fault->again = volume_goes_on;
     later(f, fault, AGAIN_NS);

@@ -92,6 +92,8 @@ static void choose_work(struct random *random, struct shape *shape, uint8_t host
         shape->options.limits.nop_ns = w->path_ns / 3;
     }
     w->abort_ns = random_chance(random, 50) ? pick(random, 400, 6000) * 1000000 : 0;
+    if (!shape->options.iscsi) /* a submitter withdraws nothing: it could be sent again later */
+        w->abort_ns = 0;
     w->repeat_ns = random_chance(random, 50) ? MS(5) : pick(random, 100, 1000) * 1000000;
     w->reset_each = random_chance(random, 25) ? (uint32_t)pick(random, 40, 300) : 0;
     w->reserved = -1;
@@ -116,6 +118,10 @@ void shape_choose(struct shape *shape, uint64_t seed, bool wild, uint8_t hosts)
     o->iscsi = random_chance(random, 50);
     o->hosts = (uint8_t)pick(random, 1, 4);
     o->limits.settle_ns = pick(random, 300, 4000) * 1000000;
+    if (random_chance(random, 35)) { /* a drive is given up within the history */
+        o->limits.drive_ns = pick(random, 150, 300) * 1000000;
+        o->limits.drive_total_ns = 5 * o->limits.drive_ns;
+    }
     o->host_retry_ns = random_chance(random, 70) ? MS(20) : pick(random, 1, 3000) * 1000000;
     choose_pools(random, shape);
     choose_volumes(random, o);

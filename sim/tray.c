@@ -33,8 +33,9 @@ static void drive_late(struct faults *f, struct fault *fault)
 {
     int drive = some_drive(f, fault);
     snprintf(fault->what, sizeof fault->what, "drive %d is late once", drive);
-    disk_delay_next(f->world, drive, chance(f, 70) ? DRIVE_WRITE : DRIVE_FLUSH,
-                    pick(f, 10, chance(f, 40) ? 8000 : 1500) * 1000000);
+    disk_delay_next(
+        f->world, drive, chance(f, 70) ? DRIVE_WRITE : DRIVE_FLUSH,
+        pick(f, MS(10), f->site->options.limits.drive_total_ns * (chance(f, 30) ? 2 : 1) / 2));
 }
 
 static void drive_errs(struct faults *f, struct fault *fault)
@@ -52,16 +53,32 @@ static void drive_vanishes(struct faults *f, struct fault *fault)
     fault->restart = true; /* a loop switch does not look for a drive that is gone */
 }
 
-/* The whole tray, with the caches of its drives. What nobody has flushed may be lost with it where
- * there is no other copy. */
+/* What the drive holds is somewhere else, too. */
+static bool has_copy(const struct faults *f, int drive)
+{
+    if (!f->shape->drives_redundant || f->fault[KIND_REGISTER].on ||
+        world_now(f->world) < f->register_ok_ns)
+        return false;
+    for (int g = 0; g < f->site->options.groups; g++)
+        for (int d = 0; d < DRIVE_MAX; d++)
+            if (d != drive && cell_record(f->world, g)->drive_state[d] != DRIVE_STATE_GOOD)
+                return false;
+    return true;
+}
+
+/* The whole tray, with the caches of its drives; without them if nobody else has what they hold: no
+ * array without redundancy outlives that. */
 static void tray_power(struct faults *f, struct fault *fault)
 {
     int first = some_drive(f, fault) / 32 * 32;
     mishap_crash(f, fault);
     snprintf(fault->what, sizeof fault->what, "power of %s", name_of(f, fault->process));
-    for (int d = 0; d < f->site->options.drives; d++)
+    bool spared = f->shape->trays_redundant, cut = false;
+    for (int d = 0; spared && d < f->site->options.drives && has_copy(f, first + d); d++) {
         disk_power_cut(f->world, first + d);
-    for (int g = 0; g < f->site->options.groups; g++)
+        cut = true;
+    }
+    for (int g = 0; cut && g < f->site->options.groups; g++)
         if (site_only_copy(f->site, first / 32, g))
             oracle_lost(f->site->oracle, (uint8_t)g, world_now(f->world));
 }
@@ -84,12 +101,14 @@ static void blocks_spoil(struct faults *f, struct fault *fault)
     }
 }
 
-/* A new one in place of another, while the tray is off. */
+/* A new one in place of another, while the tray is off; the same one if nobody else has its data.
+ */
 static void put_blank(struct faults *f, struct fault *fault)
 {
     if (world_living(f->world, fault->process))
         world_crash(f->world, fault->process);
-    disk_blank(f->world, fault->drive[0]);
+    if (has_copy(f, fault->drive[0]))
+        disk_blank(f->world, fault->drive[0]);
 }
 
 static void exchange(struct faults *f, struct fault *fault)
@@ -113,7 +132,8 @@ static void mix_up(struct faults *f, struct fault *fault)
 {
     fault->drive[0] = some_drive(f, fault);
     fault->drive[1] = some_drive(f, fault);
-    if (fault->drive[0] == fault->drive[1]) {
+    if (fault->drive[0] == fault->drive[1] ||
+        (fault->drive[0] - fault->drive[1]) % f->site->options.groups != 0) { /* another bank's */
         exchange(f, fault);
         return;
     }
@@ -122,11 +142,12 @@ static void mix_up(struct faults *f, struct fault *fault)
     swap_back(f, fault);
     world_start(f->world, fault->process);
     fault->ending = swap_back;
+    fault->end_ns = world_now(f->world) + pick(f, 50, 1800) * 1000000; /* it is a good while */
 }
 
 const struct variant tray_only[] = {
-    {10, drive_hangs, TAKES_DRIVE},  {10, drive_slow, TAKES_DRIVE},
-    {12, drive_late, TAKES_DRIVE},   {10, drive_errs, TAKES_DRIVE},
-    {12, blocks_spoil, TAKES_DRIVE}, {5, drive_vanishes, TAKES_PART},
-    {8, exchange, TAKES_PART},       {6, mix_up, TAKES_PART},
-    {8, tray_power, TAKES_PART},     {0, NULL, TAKES_PART}};
+    {20, drive_hangs, TAKES_DRIVE},  {20, drive_slow, TAKES_DRIVE},
+    {30, drive_late, TAKES_DRIVE},   {20, drive_errs, TAKES_DRIVE},
+    {30, blocks_spoil, TAKES_DRIVE}, {8, drive_vanishes, TAKES_PART},
+    {26, exchange, TAKES_PART},      {18, mix_up, TAKES_PART},
+    {14, tray_power, TAKES_PART},    {0, NULL, TAKES_PART}};
