@@ -101,6 +101,7 @@ struct response_message {
     uint8_t sense[SENSE_MAX];
     uint32_t transferred; /* bytes of data that the command moved, for residuals */
     bool withdrawn;       /* it never ran */
+    bool descriptors;     /* the volume's sense data is to have descriptor format (D_SENSE) */
 };
 
 enum refuse_reason {

@@ -186,13 +186,7 @@ void command_refuse(struct iswitch *x, struct task *task, uint8_t status)
 
 void command_fail(struct iswitch *x, struct task *task, uint8_t asc, uint8_t ascq)
 {
-    enum { CHECK_CONDITION = 0x02, ABORTED_COMMAND = 0x0B, SENSE_BYTES = 18 };
-    memset(task->sense, 0, sizeof task->sense);
-    task->sense[0] = 0x70; /* SPC-4 4.5.3: fixed format, current */
-    task->sense[2] = ABORTED_COMMAND;
-    task->sense[7] = SENSE_BYTES - 8;
-    task->sense[12] = asc;
-    task->sense[13] = ascq;
-    task->sense_length = SENSE_BYTES;
+    enum { CHECK_CONDITION = 0x02, ABORTED_COMMAND = 0x0B };
+    sense_make(x, task, ABORTED_COMMAND, asc, ascq);
     command_refuse(x, task, CHECK_CONDITION);
 }

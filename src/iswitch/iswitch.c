@@ -14,6 +14,7 @@
  *   nop.c        does the host live?     response.c          answers to the host
  *   authentication.c                     session.c           I_T nexuses, and their end
  *   logout.c, drain.c                    access.c            which host sees which LUNs
+ *   sense.c      of our own              away.c              groups that serve nobody
  *
  * I1  A connection is in `connections` from its opening until the end of the step in which it
  * closes. I2  A session is in `sessions` until none of its commands is with a group and every group
@@ -324,6 +325,7 @@ static void tick(struct iswitch *x)
         check_data_limit(x, c);
     }
     drain_tick(x);
+    away_tick(x);
 }
 
 static void stop(struct iswitch *x)

@@ -34,6 +34,7 @@ enum {
 #define LOGOUT_LIMIT_NS MS(1000) /* stopping: hosts have this long to log out */
 #define STOP_LIMIT_NS MS(2000)   /* stopping: then we go, whatever is left */
 #define DRAIN_LIMIT_NS MS(5000)  /* draining: hosts have this long to log out */
+#define AWAY_LIMIT_NS MS(5000)   /* a group serves nobody: then its hosts are told BUSY */
 #define PING_GAP_NS MS(10)       /* between two pings of one host */
 
 struct session;
@@ -285,6 +286,8 @@ struct iswitch {
     bool drained; /* hosts are sent to other switches, since ... */
     uint64_t drain_ns;
     uint32_t redirects;
+    uint64_t away_ns[GROUP_MAX]; /* since then the group serves nobody that we know; 0: it does */
+    uint8_t descriptors[GROUP_MAX][VOLUME_MAX / 8]; /* bit: the volume has D_SENSE */
     uint64_t payload_bytes, commands;
     uint64_t unsent_bytes; /* of all connections */
     uint8_t *hold;         /* of all connections */
@@ -445,6 +448,23 @@ static inline uint64_t session_cookie(uint16_t session, uint16_t index, uint32_t
 {
     return (uint64_t)session << 48 | (uint64_t)index << 32 | generation;
 }
+
+/* ---- away.c ---- */
+
+/* Has the group served nobody for so long that hosts are told? */
+bool away(const struct iswitch *x, uint8_t g);
+/* Each tick. */
+void away_tick(struct iswitch *x);
+
+/* ---- sense.c ---- */
+
+/* Every response of a group, for the format that its volume's sense has. */
+void sense_note(struct iswitch *x, const struct task *task,
+                const struct response_message *response);
+/* Sense of our own, into the task. */
+void sense_make(const struct iswitch *x, struct task *task, uint8_t key, uint8_t asc, uint8_t ascq);
+/* The sense of the task, if somebody has made it in fixed format who does not know better. */
+void sense_form(const struct iswitch *x, struct task *task);
 
 /* ---- access.c ---- */
 

@@ -13,8 +13,9 @@
  *   FREE -> EARLY --due--> ADMIT --room--> DATA --all here--> PROOF --host lives--> NEXUS --open-->
  *   READY --window--> SENT --answer--> RESPOND --given--> FREE
  *
- * Each arrow may skip states whose reason does not hold. From every state but SENT a task may be
- * freed at once (aborted, session over); from SENT only after its answer. */
+ * Each arrow may skip states whose reason does not hold. What cannot go on is answered by
+ * ourselves: RESPOND, before it was SENT. From every state but SENT a task may be freed at once
+ * (aborted, session over); from SENT only after its answer. */
 
 #include <string.h>
 
@@ -34,11 +35,11 @@ static const char *const state_names[TASK_STATES] = {
 static const uint16_t legal[TASK_STATES] = {
     [TASK_STATE_FREE] = TO(EARLY),
     [TASK_STATE_EARLY] = TO(ADMIT) | TO(DATA) | TO_GATES | TO(PARTS) | TO(RESPOND) | TO(FREE),
-    [TASK_STATE_ADMIT] = TO(DATA) | TO_GATES | TO(FREE),
+    [TASK_STATE_ADMIT] = TO(DATA) | TO_GATES | TO(RESPOND) | TO(FREE),
     [TASK_STATE_DATA] = TO_GATES | TO(RESPOND) | TO(FREE),
-    [TASK_STATE_PROOF] = TO(NEXUS) | TO(READY) | TO(FREE),
-    [TASK_STATE_NEXUS] = TO(PROOF) | TO(READY) | TO(FREE),
-    [TASK_STATE_READY] = TO(PROOF) | TO(NEXUS) | TO(SENT) | TO(FREE),
+    [TASK_STATE_PROOF] = TO(NEXUS) | TO(READY) | TO(RESPOND) | TO(FREE),
+    [TASK_STATE_NEXUS] = TO(PROOF) | TO(READY) | TO(RESPOND) | TO(FREE),
+    [TASK_STATE_READY] = TO(PROOF) | TO(NEXUS) | TO(SENT) | TO(RESPOND) | TO(FREE),
     [TASK_STATE_SENT] = TO(RESPOND) | TO(FREE),
     [TASK_STATE_PARTS] = TO(RESPOND) | TO(FREE),
     [TASK_STATE_RESPOND] = TO(FREE),
@@ -229,7 +230,14 @@ static enum task_state gate(struct iswitch *x, struct task *task)
 
 void task_route(struct iswitch *x, struct task *task)
 {
+    enum { BUSY = 0x08 };
     find_group(x, task);
+    if (task->kind == COMMAND_SCSI && away(x, task->group)) {
+        task->refused = true;
+        task->status = BUSY;
+        response_queue(x, task);
+        return;
+    }
     enum task_state state = gate(x, task);
     if (state != task->state) {
         task_become(task, state);
@@ -384,6 +392,7 @@ void task_answered(struct iswitch *x, struct task *task, const struct response_m
         return;
     }
     access_answered(task, response, payload);
+    sense_note(x, task, response);
     struct session *session = task->session;
     uint32_t itt = task->itt;
     bool ended = task->ended;
@@ -394,6 +403,7 @@ void task_answered(struct iswitch *x, struct task *task, const struct response_m
         task->status = lost ? TASK_ABORTED : response->status;
         task->sense_length = lost ? 0 : response->sense_length;
         memcpy(task->sense, response->sense, sizeof task->sense);
+        sense_form(x, task);
         task->transferred = lost ? 0 : response->transferred;
         task->payload = lost ? slice_none() : slice_ref(payload);
         response_queue(x, task);

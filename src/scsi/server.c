@@ -330,12 +330,17 @@ static void plan_command(const struct scsi_server *server, const struct command_
     sense_check(plan, SENSE_INVALID_OPCODE);
 }
 
+bool scsi_descriptors(const struct scsi_server *server, uint16_t volume)
+{
+    return scsi_volume(server, volume) && server->state->volume[volume].modes & MODES_DESCRIPTOR;
+}
+
 uint8_t scsi_sense_form(const struct scsi_server *server, uint16_t volume, uint8_t *sense,
                         uint8_t length)
 {
     if (length != SENSE_FIXED_BYTES || (sense[0] & 0x7F) != SENSE_FIXED)
         return length;
-    if (!scsi_volume(server, volume) || !(server->state->volume[volume].modes & MODES_DESCRIPTOR))
+    if (!scsi_descriptors(server, volume))
         return length;
     return sense_to_descriptors(sense);
 }

@@ -156,6 +156,9 @@ uint8_t scsi_sense(uint8_t *sense, uint8_t key, uint8_t asc, uint8_t ascq);
 uint8_t scsi_sense_form(const struct scsi_server *server, uint16_t volume, uint8_t *sense,
                         uint8_t length);
 
+/* Does the volume's D_SENSE ask for descriptor format? */
+bool scsi_descriptors(const struct scsi_server *server, uint16_t volume);
+
 /* The command is done, with that answer: counted for LOG SENSE. Primary and secondaries say it of
  * each command, so that the counters go on after a takeover; loading a state does not touch them.
  */

@@ -357,6 +357,7 @@ static void fill_response(const struct unit *x, const struct queued *q, struct m
     memcpy(out->response.sense, q->sense, sizeof out->response.sense);
     out->response.transferred = q->transferred;
     out->response.withdrawn = q->withdrawn;
+    out->response.descriptors = scsi_descriptors(x->scsi, q->message.volume);
     if (q->reply.buffer)
         out->payload = slice_ref(q->reply);
     else if (q->resolved && q->reply_length)

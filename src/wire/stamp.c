@@ -89,9 +89,10 @@ static const struct field whole_command_stamp[] = {
     END,
 };
 
-#define RESPONSE_STAMP                                                         \
-    ID(response.id), BELOW(response.group, GROUP_MAX), NUMBER(response.epoch), \
-        NUMBER(response.task_response), NUMBER(response.transferred), BOOL(response.withdrawn)
+#define RESPONSE_STAMP                                                                          \
+    ID(response.id), BELOW(response.group, GROUP_MAX), NUMBER(response.epoch),                  \
+        NUMBER(response.task_response), NUMBER(response.transferred), BOOL(response.withdrawn), \
+        BOOL(response.descriptors)
 
 static const struct field response_stamp[] = {RESPONSE_STAMP, END};
 

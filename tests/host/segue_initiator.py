@@ -220,6 +220,8 @@ class Initiator:
     def sense(self, lun, cdb=bytes(6), expected=0):
         """(key, asc, ascq) of a command, () if it is good, or its status."""
         status, data, _, _ = self.scsi(lun, cdb, expected)
+        if status == 2 and data[0] & 0x7E == 0x72:
+            return data[1] & 15, data[2], data[3]
         if status == 2:
             return data[2] & 15, data[12], data[13]
         return () if status == 0 else status
