@@ -130,6 +130,9 @@ void array_halt(struct array *array)
         struct drive *drive = &array->drive[d];
         sync_end(array, d);
         drive->bad = drive->returned = drive->slots_known = drive->named = false;
+        drive->provision_read = false;
+        drive->provision_reads = 0;
+        drive->provision_pieces = 0;
         drive->probe = PROBE_NONE;
     }
     array->phase = PHASE_IDLE;

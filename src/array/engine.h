@@ -148,6 +148,9 @@ struct drive {
     uint64_t labels[DRIVE_WORDS];  /* positions whose superblocks are being written for it */
     struct superblock superblock;  /* as found */
     struct state_header header[2]; /* generation 0: none */
+    bool provision_read;           /* provision_slot is what it holds */
+    uint8_t provision_reads;       /* on their way */
+    uint32_t provision_pieces;     /* that it has given */
     uint64_t provision_slot[PROVISION_SLOT_WORDS]; /* bit b: slot for the next block b of the map */
     uint64_t provision_lacks[PROVISION_SLOT_WORDS]; /* blocks that it may not hold as we do */
 };

@@ -38,6 +38,8 @@ bool probe_open(const struct array *array, int number, enum leg_owner owner)
     if (owner == LEG_PROBE || owner == LEG_LOAD || owner == LEG_CARRY || drive->pool == POOL_NONE ||
         !array->pool[drive->pool].used)
         return true;
+    if (owner == LEG_PROVISION && !drive->provision_read)
+        return false;
     return drive->probe == PROBE_OURS ||
            (drive->probe == PROBE_BLANK && drive->state == DRIVE_STATE_STALE); /* B1 */
 }

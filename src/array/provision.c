@@ -29,6 +29,7 @@ enum {
     PAIR_BYTES = 2 * LAYOUT_BLOCK,
     PIECE_BLOCKS = COPY_BYTES / PAIR_BYTES,
     LEGS_MOST = 256, /* of one write of the map */
+    LATE_AGAIN = 0x80,
 };
 
 static uint32_t block_of_word(uint32_t word)
@@ -101,6 +102,7 @@ void provision_born(struct array *array, struct pool *pool)
         struct drive *drive = &array->drive[pool->info.drives[p]];
         memset(drive->provision_slot, 0, sizeof drive->provision_slot);
         memset(drive->provision_lacks, 0, sizeof drive->provision_lacks);
+        drive->provision_read = true;
     }
 }
 
@@ -290,6 +292,7 @@ void provision_lacks_all(struct array *array, int number)
 {
     struct drive *drive = &array->drive[number];
     const struct provision *v = &array->pool[drive->pool].provision;
+    drive->provision_read = true; /* nobody relies on what it holds */
     for (uint32_t b = 0; b < v->blocks && !mutant(MUTANT_SYNCED_WITHOUT_PROVISION); b++)
         add(drive->provision_lacks, b);
     array->again = true;
@@ -482,35 +485,106 @@ static void lack(struct array *array, const struct pool *pool, uint8_t position,
         add(drive->provision_lacks, b);
 }
 
+struct found {
+    uint64_t mapped[2][PROVISION_WORDS], stale[2][PROVISION_WORDS], sequence[2];
+    int newest; /* -1: both slots are damaged */
+};
+
+/* V5 */
+static void look_at(const struct pool *pool, struct drive *drive, uint32_t b, const uint8_t *pair,
+                    struct found *out)
+{
+    const struct provision *v = &pool->provision;
+    bool sound[2];
+    for (int s = 0; s < 2; s++)
+        sound[s] = layout_get_provision(pair + s * LAYOUT_BLOCK, pool->info.uuid, v->granule_bytes,
+                                        b, &out->sequence[s], out->mapped[s], out->stale[s]);
+    out->newest = sound[1] && (!sound[0] || out->sequence[1] >= out->sequence[0]);
+    if (out->newest == 0 && !sound[0])
+        out->newest = -1;
+    drop(drive->provision_slot, b);
+    if (out->newest == 0)
+        add(drive->provision_slot, b);
+}
+
 /* One block as one drive has it. */
 static void take_block(struct array *array, struct pool *pool, uint8_t position, uint32_t b,
                        const uint8_t *pair)
 {
     struct provision *v = &pool->provision;
     struct drive *drive = &array->drive[pool->info.drives[position]];
-    uint64_t mapped[2][PROVISION_WORDS], stale[2][PROVISION_WORDS], sequence[2];
-    bool sound[2];
-    for (int s = 0; s < 2; s++)
-        sound[s] = layout_get_provision(pair + s * LAYOUT_BLOCK, pool->info.uuid, v->granule_bytes,
-                                        b, &sequence[s], mapped[s], stale[s]);
-    int newest = sound[1] && (!sound[0] || sequence[1] >= sequence[0]);
-    drop(drive->provision_slot, b); /* V5 */
-    if (newest == 0 && sound[0])
-        add(drive->provision_slot, b);
+    struct found found;
+    look_at(pool, drive, b, pair, &found);
     drop(drive->provision_lacks, b);
-    if (!sound[newest] || (has(v->found, b) && sequence[newest] < v->newest[b])) {
+    uint64_t sequence = found.newest < 0 ? 0 : found.sequence[found.newest];
+    if (found.newest < 0 || (has(v->found, b) && sequence < v->newest[b])) {
         lack(array, pool, position, b);
         return;
     }
     for (uint8_t p = 0; p < pool->info.drive_count; p++)
-        if (position_has(v->read, p) && (!has(v->found, b) || sequence[newest] > v->newest[b]))
+        if (position_has(v->read, p) && (!has(v->found, b) || sequence > v->newest[b]))
             lack(array, pool, p, b); /* V4: one that was read before has an older one */
     add(v->found, b);
-    v->newest[b] = sequence[newest];
-    memcpy(v->mapped->word + b * PROVISION_WORDS, mapped[newest], sizeof mapped[newest]);
-    memcpy(v->stale->word + b * PROVISION_WORDS, stale[newest], sizeof stale[newest]);
-    if (sequence[newest] > v->sequence)
-        v->sequence = sequence[newest];
+    v->newest[b] = sequence;
+    memcpy(v->mapped->word + b * PROVISION_WORDS, found.mapped[found.newest],
+           sizeof found.mapped[0]);
+    memcpy(v->stale->word + b * PROVISION_WORDS, found.stale[found.newest], sizeof found.stale[0]);
+    if (sequence > v->sequence)
+        v->sequence = sequence;
+}
+
+/* V5: its slots are known from now on; what waits for them goes to the right ones. */
+static void slots_known(struct array *array, int number)
+{
+    struct drive *drive = &array->drive[number];
+    drive->provision_read = true;
+    list_each (&drive->waiting, link, next) {
+        struct leg *leg = list_member(link, struct leg, link);
+        if (leg->owner == LEG_PROVISION && leg->tried_ns == 0)
+            leg->offset =
+                offset_of(drive, (uint32_t)((leg->offset - LAYOUT_PROVISION) / PAIR_BYTES));
+    }
+    position_add(array->legs_waiting, (uint32_t)number);
+    array->again = true;
+}
+
+/* A GOOD drive that was not there when the map was read: where is its newest copy? */
+static void read_late(struct array *array, struct pool *pool)
+{
+    const struct provision *v = &pool->provision;
+    for (uint8_t p = 0; p < pool->info.drive_count; p++) {
+        struct drive *drive = &array->drive[pool->info.drives[p]];
+        if (drive->provision_read || drive->provision_reads > 0 || !can_give(array, pool, p))
+            continue;
+        for (uint32_t b = 0; b < v->blocks; b += PIECE_BLOCKS) {
+            uint32_t count = v->blocks - b < PIECE_BLOCKS ? v->blocks - b : PIECE_BLOCKS;
+            struct leg *leg = leg_new(
+                array, LEG_PROVISION_READ, pool->info.index, pool->info.drives[p], DRIVE_READ,
+                LAYOUT_PROVISION + (uint64_t)b * PAIR_BYTES, count * PAIR_BYTES);
+            must(leg);
+            leg->patience_ns = array->limits->drive_ns;
+            drive->provision_reads++;
+        }
+    }
+}
+
+static void late_read_ended(struct array *array, struct pool *pool, const struct leg *leg)
+{
+    struct drive *drive = &array->drive[leg->drive];
+    uint32_t first = (uint32_t)((leg->offset - LAYOUT_PROVISION) / PAIR_BYTES);
+    for (uint32_t i = 0; leg->end == LEG_OK && i < leg->length / PAIR_BYTES; i++) {
+        struct found found;
+        look_at(pool, drive, first + i, slice_bytes(leg->data) + (size_t)i * PAIR_BYTES, &found);
+    }
+    drive->provision_reads--;
+    if (leg->end == LEG_TIMEOUT || leg->end == LEG_DROPPED)
+        drive->provision_reads |= LATE_AGAIN;
+    if ((drive->provision_reads & ~LATE_AGAIN) > 0)
+        return;
+    if (!(drive->provision_reads & LATE_AGAIN))
+        slots_known(array, leg->drive);
+    drive->provision_reads = 0;
+    array->again = true;
 }
 
 static void known(struct array *array, struct pool *pool)
@@ -546,6 +620,17 @@ static void piece_over(struct array *array, struct pool *pool)
         known(array, pool);
 }
 
+/* A drive that has given, or could not give, every piece. */
+static void slots_read(struct array *array, const struct pool *pool, const struct leg *leg)
+{
+    struct drive *drive = &array->drive[leg->drive];
+    if (drive->provision_pieces != pool->provision.piece)
+        return; /* it was not asked for all of them */
+    drive->provision_pieces++;
+    if (piece_end(&pool->provision) == pool->provision.blocks)
+        slots_known(array, leg->drive);
+}
+
 static void read_ended(struct array *array, struct pool *pool, const struct leg *leg)
 {
     struct provision *v = &pool->provision;
@@ -558,6 +643,8 @@ static void read_ended(struct array *array, struct pool *pool, const struct leg 
                        slice_bytes(leg->data) + (size_t)(b - first) * PAIR_BYTES);
         position_add(v->read, position);
     }
+    if (leg->end == LEG_OK || leg->end == LEG_ERROR)
+        slots_read(array, pool, leg);
     if (--v->legs == 0)
         piece_over(array, pool);
 }
@@ -565,6 +652,10 @@ static void read_ended(struct array *array, struct pool *pool, const struct leg 
 void provision_leg_ended(struct array *array, struct leg *leg)
 {
     struct pool *pool = &array->pool[leg->index];
+    if (leg->owner == LEG_PROVISION_READ && pool->provision.known) {
+        late_read_ended(array, pool, leg);
+        return;
+    }
     must(pool->provision.legs > 0);
     if (leg->owner == LEG_PROVISION)
         write_ended(array, pool, leg);
@@ -575,6 +666,8 @@ void provision_leg_ended(struct array *array, struct leg *leg)
 void provision_pump(struct array *array, struct pool *pool)
 {
     struct provision *v = &pool->provision;
+    if (v->known && v->kept)
+        read_late(array, pool);
     if (!pool->map_known || !pool->born || v->legs > 0)
         return;
     if (!v->known && !v->kept) {

@@ -290,6 +290,47 @@ static void test_torn_map(void **state)
     }
 }
 
+/* Sequence of the map's first block in a slot of drive 4. */
+static uint64_t sequence_of(const struct fake_world *w, int slot)
+{
+    uint64_t mapped[PROVISION_WORDS], stale[PROVISION_WORDS], sequence;
+    const uint8_t *at = w->drive[4].durable + LAYOUT_PROVISION + slot * LAYOUT_BLOCK;
+    assert_true(layout_get_provision(at, array_pool(w->array, 0)->uuid, GRANULE_BYTES, 0, &sequence,
+                                     mapped, stale));
+    return sequence;
+}
+
+/* A drive that was not there when the map was read keeps its newest copy too. */
+static void test_slot_of_a_late_drive(void **state)
+{
+    (void)state;
+    for (uint64_t writes = 1; writes < 5; writes++) {
+        struct fake_world *w = world(400 + writes);
+        for (uint64_t i = 0; i < writes; i++)
+            assert_true(write_fua(w, i * GRANULE, 4096, 1));
+        int newest = sequence_of(w, 1) > sequence_of(w, 0);
+        uint64_t kept = sequence_of(w, newest);
+        static uint8_t saved[65536];
+        uint32_t length = array_save(w->array, saved, sizeof saved);
+        assert_true(length <= sizeof saved);
+        fake_crash(w, false);
+        w->drive[4].hangs = true;
+        fake_takeover(w, saved, length);
+        struct array_io io = {.op = ARRAY_READ, .lba = 0, .blocks = 8};
+        array_submit(w->array, &io);
+        fake_run(w, MS(200));
+        assert_null(array_next_done(w->array)); /* not every good drive holds the map */
+        w->drive[4].hangs = false;
+        while (!array_next_done(w->array))
+            fake_turn(w);
+        slice_drop(&io.data);
+        assert_int_equal(w->drive[4].record, DRIVE_STATE_GOOD);
+        assert_int_equal(sequence_of(w, newest), kept);
+        assert_true(sequence_of(w, !newest) > kept);
+        fake_free(w);
+    }
+}
+
 /* Nobody can read a block of it: everything that it speaks of counts as mapped. */
 static void test_damaged_map(void **state)
 {
@@ -399,6 +440,7 @@ int main(void)
         cmocka_unit_test(test_map_of_one_drive),
         cmocka_unit_test(test_returned_drive_knows_the_map),
         cmocka_unit_test(test_torn_map),
+        cmocka_unit_test(test_slot_of_a_late_drive),
         cmocka_unit_test(test_damaged_map),
         cmocka_unit_test(test_pool_without_a_map),
         cmocka_unit_test(test_map_that_cannot_be_written),

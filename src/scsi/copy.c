@@ -162,11 +162,31 @@ static bool meets(const struct scsi_server *server, const struct scsi_copy *to,
     return to->to == from->from && a < b + from->bytes && b < a + to->bytes;
 }
 
+/* Is the volume mapped to the command's host? The one that it was sent to is; of others only the
+ * group that owns the directory knows, where hosts are told apart. */
+static bool may_see(const struct scsi_request *r, uint16_t volume)
+{
+    const struct directory *d = r->server->directory;
+    uint16_t host = r->command->host;
+    if (volume == r->command->volume || (host == HOST_ALL && d->hosts == 0))
+        return true;
+    uint32_t first, count = d->hosts ? directory_maps(d, host, &first) : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct directory_entry *map = &d->at[first + i];
+        if (map->group == r->server->group && map->volume == volume &&
+            memcmp(map->uuid, r->server->info[volume].uuid, sizeof map->uuid) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* May the nexus read one and write the other? It was asked for the command's own volume already. */
 static enum sense_code check_rights(const struct scsi_request *r, const struct scsi_copy *copy)
 {
     struct scsi_request other = *r;
     const struct volume_info *to = &r->server->info[copy->to];
+    if (!may_see(r, copy->from) || !may_see(r, copy->to))
+        return SENSE_COPY_UNREACHABLE;
     other.info = &r->server->info[copy->from];
     other.volume = &r->server->state->volume[copy->from];
     if (reserve_is_other(&other) || !persistent_allows(&other, false))

@@ -250,6 +250,39 @@ static void rights_on_both_sides(void **unused)
     host_free(h);
 }
 
+/* What is not mapped to the host it cannot reach by name either. */
+static void volumes_of_other_hosts(void **unused)
+{
+    (void)unused;
+    struct host *h = two_volumes();
+    struct list l;
+    begin(&l, 1, 0);
+    add_target(h, &l, 0, false);
+    add_target(h, &l, 1, false);
+    add_segment(&l, 0, 0, 1, 0, 8);
+    be16_put(l.bytes + 2, (uint16_t)l.targets);
+    be32_put(l.bytes + 8, l.segments);
+    struct command_message m = message(h, &l);
+    m.host = 5; /* and this group does not own the directory */
+    host_run(h, &m, l.bytes, l.length);
+    assert_sense(h, 0xA, 0x0D02);
+    h->directory.hosts = 2;
+    h->directory.count = 1;
+    h->directory.at[0] = (struct directory_entry){.host = 5, .lun = 3, .group = 0, .volume = 1};
+    memcpy(h->directory.at[0].uuid, scsi_volume(h->server, 1)->uuid, 16);
+    host_run(h, &m, l.bytes, l.length);
+    assert_int_equal(h->plan.what, SCSI_COPY);
+    m.host = 6;
+    host_run(h, &m, l.bytes, l.length);
+    assert_sense(h, 0xA, 0x0D02);
+    m.host = 5;
+    h->directory.at[0].uuid[3]++; /* the volume before it, of that number */
+    host_run(h, &m, l.bytes, l.length);
+    assert_sense(h, 0xA, 0x0D02);
+    h->directory.hosts = 0;
+    host_free(h);
+}
+
 static void ask_status(struct host *h, uint8_t identifier)
 {
     host_cdb(h, 0x84, COPY_STATUS, identifier, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0);
@@ -309,6 +342,7 @@ int main(void)
         cmocka_unit_test(segments_become_copies),
         cmocka_unit_test(what_is_read_is_not_written),
         cmocka_unit_test(bad_lists),
+        cmocka_unit_test(volumes_of_other_hosts),
         cmocka_unit_test(rights_on_both_sides),
         cmocka_unit_test(results_are_kept_for_the_nexus),
     };

@@ -174,7 +174,7 @@ static void page_limits(const struct scsi_request *r, struct cursor *c)
 {
     const struct volume_info *info = r->info;
     uint32_t physical = 1u << info->physical_exponent;
-    cursor_put8(c, 0x01); /* WSNZ */
+    cursor_put8(c, 0); /* WSNZ=0: WRITE SAME of 0 blocks goes up to the end */
     cursor_put8(c, (uint8_t)medium_compare_max(info));
     cursor_put16(c, (uint16_t)physical); /* optimal transfer length granularity */
     cursor_put32(c, medium_transfer_max(info));

@@ -68,12 +68,13 @@ static void vital_pages(void **unused)
     inquiry(h, true, 0xC0, 255);
     assert_sense(h, 5, 0x2400);
     inquiry(h, true, 0xB0, 64);
-    assert_int_equal(h->answer[4], 1); /* WSNZ */
+    assert_int_equal(h->answer[4], 0);              /* WSNZ */
+    assert_int_equal(be32_at(h->answer + 28), 128); /* unmap granularity */
     assert_int_equal(h->answer[5], 255);
     assert_int_equal(be32_at(h->answer + 8), 2048);
     assert_int_equal(be32_at(h->answer + 20), 131072);
     assert_int_equal(be32_at(h->answer + 24), 32);
-    assert_int_equal(be64_at(h->answer + 36), 32768);
+    assert_int_equal(be64_at(h->answer + 36), 65535);
     host_free(h);
 }
 

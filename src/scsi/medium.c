@@ -16,7 +16,8 @@ uint32_t medium_compare_max(const struct volume_info *info)
 
 uint32_t medium_same_max(const struct volume_info *info)
 {
-    return MEDIUM_SAME_BYTES_MAX / info->block_bytes;
+    (void)info;
+    return MEDIUM_SAME_BLOCKS_MAX;
 }
 
 uint32_t medium_unmap_max(const struct volume_info *info)
@@ -92,7 +93,7 @@ static bool medium_within_limit(const struct scsi_request *r)
     case LIMIT_COMPARE:
         return blocks <= medium_compare_max(r->info);
     case LIMIT_SAME:
-        return blocks > 0 && blocks <= medium_same_max(r->info);
+        return blocks <= medium_same_max(r->info);
     }
     return false;
 }
@@ -254,21 +255,27 @@ static bool all_zero(const uint8_t *data, uint32_t length)
     return true;
 }
 
-/* With UNMAP=1 the blocks read as the pattern too: only zeroes (LBPRZ=1) can be unmapped, others
- * are written. */
+/* With UNMAP=1 the blocks read as zeroes (LBPRZ=1), whatever was sent: so do the targets that hosts
+ * know, though SBC-3 4.7.3.4.4 would have another pattern written. */
 void medium_plan_write_same(const struct scsi_request *r, struct scsi_plan *plan)
 {
+    const struct volume_info *info = r->info;
     bool no_data = r->opcode->length == 16 && r->command->cdb[1] & 0x01; /* NDOB */
-    if (!no_data && r->data_length != r->info->block_bytes) {
+    bool unmap = r->command->cdb[1] & 0x08;
+    if (!no_data && r->data_length != info->block_bytes) {
         sense_check(plan, SENSE_INVALID_FIELD_IN_CDB);
+        return;
+    }
+    if (r->blocks > medium_same_max(info)) { /* up to the end is too far */
+        sense_check_cdb(plan, r->opcode->length == 16 ? 10 : 7);
         return;
     }
     medium_move(r, plan, SCSI_FILL, r->blocks);
     plan->fua = medium_through(r);
-    bool zeroes = no_data || all_zero(r->data, r->info->block_bytes);
-    plan->unmap = r->command->cdb[1] & 0x08 && zeroes;
+    bool zeroes = no_data || unmap || all_zero(r->data, info->block_bytes);
+    plan->unmap = unmap;
     plan->pattern_offset = 0;
-    plan->pattern_length = zeroes ? 0 : r->info->block_bytes;
+    plan->pattern_length = zeroes ? 0 : info->block_bytes;
 }
 
 /* ---- UNMAP (SBC-3 5.28) ---- */

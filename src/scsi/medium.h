@@ -9,7 +9,7 @@
 
 /* Limits of one command: advertised in page B0, enforced by medium_check. */
 enum {
-    MEDIUM_SAME_BYTES_MAX = 16 << 20,  /* WRITE SAME */
+    MEDIUM_SAME_BLOCKS_MAX = 65535,    /* WRITE SAME */
     MEDIUM_UNMAP_BYTES_MAX = 64 << 20, /* UNMAP, all ranges together */
     MEDIUM_UNMAP_RANGES_MAX = 32,
 };

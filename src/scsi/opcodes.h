@@ -39,7 +39,7 @@ enum opcode_limit {
     LIMIT_NONE,
     LIMIT_TRANSFER,
     LIMIT_COMPARE,
-    LIMIT_SAME, /* not 0 (WSNZ) */
+    LIMIT_SAME,
 };
 
 enum opcode_flags {

@@ -100,7 +100,12 @@ static const struct row medium_rows[] = {
     {CDB(0x41, 0, 0, 0, 0, 7, 0, 0, 9, 0), OUT(512), .what = SCSI_FILL, .lba = 7, .blocks = 9},
     {CDB(0x41, 8, 0, 0, 0, 7, 0, 0, 9, 0), OUT(512), .what = SCSI_FILL, .lba = 7, .blocks = 9},
     {CDB(0x41, 0x18, 0, 0, 0, 7, 0, 0, 9, 0), OUT(512), .wrong = INVALID_FIELD}, /* ANCHOR */
-    {CDB(0x41, 0, 0, 0, 0, 7, 0, 0, 0, 0), OUT(512), .wrong = INVALID_FIELD},    /* WSNZ */
+    {CDB(0x41, 0, 0, 1, 0x86, 0x9D, 0, 0, 0, 0), OUT(512), .what = SCSI_FILL, .lba = 99997,
+     .blocks = 3},
+    {CDB(0x41, 0, 0, 1, 0x86, 0xA0, 0, 0, 0, 0), OUT(512), .what = SCSI_RESPOND},
+    {CDB(0x41, 0, 0, 1, 0x86, 0xA1, 0, 0, 0, 0), OUT(512), .wrong = OUT_OF_RANGE},
+    {CDB(0x93, 1), .wrong = INVALID_FIELD}, /* over the limit, up to the end */
+    {CDB(0x93, 1, 0, 0, 0, 0, 0, 0, 0x86, 0xA1), .what = SCSI_FILL, .lba = 34465, .blocks = 65535},
     {CDB(0x93, 0x10, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9), OUT(512), .wrong = INVALID_FIELD},
     {CDB(0x93, 0x18, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9), OUT(512), .wrong = INVALID_FIELD},
     {CDB(0x41, 8, 0, 0, 0, 7, 0, 0, 1, 0), OUT(256), .wrong = INVALID_FIELD},
@@ -108,7 +113,7 @@ static const struct row medium_rows[] = {
     {CDB(0x41, 1, 0, 0, 0, 7, 0, 0, 1, 0), OUT(512), .wrong = INVALID_FIELD}, /* no NDOB there */
     {CDB(0x93, 9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9), .what = SCSI_FILL, .lba = 7, .blocks = 9},
     {CDB(0x93, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9), .wrong = INVALID_FIELD},
-    {CDB(0x93, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 2, 0, 1), .wrong = INVALID_FIELD}, /* over the limit */
+    {CDB(0x93, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 1, 0, 0), .wrong = INVALID_FIELD}, /* over the limit */
     {CDB(0x93, 1, 0, 0, 0, 0, 0, 1, 0x86, 0xA1, 0, 0, 0, 1), .wrong = OUT_OF_RANGE},
     {CDB(0x93, 1, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), .wrong = OUT_OF_RANGE},
     /* START STOP UNIT, PREVENT ALLOW, SEND DIAGNOSTIC */
@@ -468,8 +473,7 @@ static void lba_status_joins_runs(void **unused)
     host_free(h);
 }
 
-/* WRITE SAME with UNMAP takes blocks away only if they are to be zeroes. */
-static void write_same_unmaps_zeroes(void **unused)
+static void write_same_and_unmap(void **unused)
 {
     (void)unused;
     struct host *h = host_new();
@@ -485,6 +489,9 @@ static void write_same_unmaps_zeroes(void **unused)
     assert_true(h->plan.unmap);
     block[511] = 1;
     host_data(h, unmap10, 10, block, 512);
+    assert_true(h->plan.unmap); /* and the pattern is not looked at */
+    assert_int_equal(h->plan.pattern_length, 0);
+    host_data(h, same, 10, block, 512);
     assert_false(h->plan.unmap);
     assert_int_equal(h->plan.pattern_length, 512);
     host_free(h);
@@ -533,7 +540,7 @@ int main(void)
         cmocka_unit_test(luns_without_a_volume),
         cmocka_unit_test(large_blocks),
         cmocka_unit_test(lba_status_joins_runs),
-        cmocka_unit_test(write_same_unmaps_zeroes),
+        cmocka_unit_test(write_same_and_unmap),
         cmocka_unit_test(any_cdb_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,6 +126,31 @@ static void plan_write(struct unit *x, struct queued *q)
     run_io(x, q, ARRAY_WRITE, slice_of(q->data.buffer, q->data.offset, length));
 }
 
+/* The next piece: a long fill makes progress. What is unmapped goes at once, by whole granules. */
+static void fill_piece(struct unit *x, struct queued *q)
+{
+    enum { PIECE_BYTES = 64 << 20 };
+    const struct volume_info *info = scsi_volume(x->scsi, q->message.volume);
+    uint32_t most = info ? PIECE_BYTES / info->block_bytes : UINT32_MAX;
+    struct slice pattern = slice_none();
+    if (q->pattern_length)
+        pattern = slice_of(q->data.buffer, q->data.offset + q->pattern_offset, q->pattern_length);
+    q->blocks = q->unmap || q->fill_left < most ? q->fill_left : most;
+    q->fill_left -= q->blocks;
+    run_io(x, q, q->unmap ? ARRAY_UNMAP : ARRAY_FILL, pattern);
+}
+
+/* True: there is another piece. */
+static bool fill_goes_on(struct unit *x, struct queued *q)
+{
+    if ((q->what != SCSI_FILL && q->what != SCSI_FILL_LIST) || q->fill_left == 0)
+        return false;
+    x->progress++;
+    q->lba += q->blocks;
+    fill_piece(x, q);
+    return true;
+}
+
 static void fill(struct unit *x, struct queued *q)
 {
     if (q->blocks == 0) {
@@ -135,10 +160,8 @@ static void fill(struct unit *x, struct queued *q)
     if (waits_for_mirror(x, q))
         return;
     q->fua = must_flush(x, q);
-    struct slice pattern = slice_none();
-    if (q->pattern_length)
-        pattern = slice_of(q->data.buffer, q->data.offset + q->pattern_offset, q->pattern_length);
-    run_io(x, q, q->unmap ? ARRAY_UNMAP : ARRAY_FILL, pattern);
+    q->fill_left = q->blocks;
+    fill_piece(x, q);
 }
 
 static void fill_next(struct unit *x, struct queued *q)
@@ -378,6 +401,8 @@ void plan_drives_done(struct unit *x, struct queued *q)
         run_io(x, q, ARRAY_FLUSH, slice_none());
         return;
     }
+    if (fill_goes_on(x, q))
+        return;
     if (q->what == SCSI_COPY) {
         copied(x, q);
     } else if (q->what == SCSI_LBA_STATUS) {

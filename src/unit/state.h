@@ -85,6 +85,7 @@ struct queued {
     uint16_t io_volume;     /* of `io` */
     uint32_t copied, piece; /* EXTENDED COPY: bytes of this segment; of the piece under way */
     bool compared;          /* COMPARE AND WRITE: read and found equal */
+    uint32_t fill_left;     /* FILL: blocks after the piece under way */
     uint32_t range;         /* FILL_LIST: the next one */
     uint64_t flush_number;  /* FLUSH: dirty writes up to this one go first */
     bool group_barrier;

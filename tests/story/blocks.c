@@ -144,7 +144,7 @@ static struct op *send_copy(struct story *s, const int volumes[2], uint64_t from
     be16_put(list + 2, 64);
     be32_put(list + 8, 28);
     for (int v = 0; v < 2; v++) {
-        const uint8_t inquiry[6] = {0x12, 1, 0x83, 0, 255, 0};
+        const uint8_t inquiry[16] = {0x12, 1, 0x83, 0, 255};
         struct op *op =
             story_send(s, op_cdb(s->site->clients, inquiry, NULL, 0, 255), volumes[v], 0);
         story_good(s, op, MS(1000));
