@@ -18,6 +18,7 @@ enum {
     VOLUMES = 4, /* and one that is not there */
     SAVE_BYTES = 1 << 21,
     COMPARED_MAX = 1 << 16,
+    COPY_BYTES = 16 + 2 * 32 + 28,
     /* the first byte of a record */
     WHO_MASK = 0x03,
     VOLUME_SHIFT = 2,
@@ -93,6 +94,43 @@ static void check_ranges(const struct volume_info *info, const uint8_t *data, ui
     }
 }
 
+static void check_copy(const struct command_message *m, const uint8_t *data, uint32_t length)
+{
+    bool crosses = scsi_copy_crosses(w.server, m, data, length);
+    for (uint32_t i = 0; i < w.plan.ranges; i++) {
+        struct scsi_copy copy;
+        require(scsi_copy_segment(w.server, data, length, i, &copy));
+        const struct volume_info *from = scsi_volume(w.server, copy.from);
+        const struct volume_info *to = scsi_volume(w.server, copy.to);
+        require(from && to && !to->read_only);
+        require(copy.bytes % from->block_bytes == 0 && copy.bytes % to->block_bytes == 0);
+        check_range(from, copy.from_lba, copy.bytes / from->block_bytes);
+        check_range(to, copy.to_lba, copy.bytes / to->block_bytes);
+        require(crosses || (copy.from == m->volume && copy.to == m->volume));
+        if (!crosses)
+            check_extent(copy.to_lba, copy.bytes / to->block_bytes, true);
+    }
+    struct scsi_copy none;
+    require(!scsi_copy_segment(w.server, data, length, UINT32_MAX, &none));
+}
+
+/* A volume of which each other piece is mapped. */
+static void check_lba_status(const struct volume_info *info)
+{
+    uint64_t lba = w.plan.lba;
+    uint32_t allocation = w.plan.allocation;
+    scsi_lba_status_begin(&w.plan);
+    for (uint64_t i = 1; lba < info->blocks; i++) {
+        uint64_t blocks = i * 7 < info->blocks - lba ? i * 7 : info->blocks - lba;
+        if (!scsi_lba_status_add(&w.plan, lba, blocks, i % 3 == 0))
+            break;
+        lba += blocks;
+    }
+    require(w.plan.data_length <= SCSI_DATA_MAX);
+    scsi_lba_status_end(&w.plan, allocation);
+    require(w.plan.data_length <= allocation && w.plan.data_length <= SCSI_DATA_MAX);
+}
+
 static void check_plan(const struct command_message *m, const uint8_t *data, uint32_t length)
 {
     const struct scsi_plan *plan = &w.plan;
@@ -104,6 +142,15 @@ static void check_plan(const struct command_message *m, const uint8_t *data, uin
         return;
     if (plan->what == SCSI_FILL_LIST) {
         check_ranges(info, data, length);
+        return;
+    }
+    if (plan->what == SCSI_COPY) {
+        check_copy(m, data, length);
+        return;
+    }
+    if (plan->what == SCSI_LBA_STATUS) {
+        check_range(info, plan->lba, 0);
+        check_lba_status(info);
         return;
     }
     check_range(info, plan->lba, plan->blocks);
@@ -159,6 +206,7 @@ static void run(const struct command_message *m, const uint8_t *data, uint32_t l
         require(scsi_apply(w.other, w.plan.effect, w.plan.effect_length));
     }
     scsi_done(w.server, m, w.plan.status, w.plan.sense, w.plan.sense_length);
+    scsi_copied(w.server, m, data, length, w.plan.status);
 }
 
 static void open_nexus(uint8_t who)
@@ -233,7 +281,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 static const struct {
     uint8_t cdb[16];
     uint16_t data; /* bytes of data out */
-    uint8_t bytes[80];
+    uint8_t bytes[112];
 } samples[] = {
     {{0x00}, 0, {0}},
     {{0x12, 1, 0x00, 1, 0}, 0, {0}},
@@ -301,7 +349,18 @@ static const struct {
     {{0x16}, 0, {0}},
     {{0x17}, 0, {0}},
     {{0x1D, 0x10, 0, 0, 4}, 4, {0}},
-    {{0x83, 0, [13] = 100}, 100, {[3] = 64, [11] = 28, 0xE4}},
+    /* EXTENDED COPY from volume 0: 8 blocks to itself, to volume 1; and its results */
+    {{0x83, 0, [13] = COPY_BYTES},
+     COPY_BYTES,
+     {1, [3] = 64, [11] = 28, [16] = 0xE4, [20] = 1, 0x0A, 0, 18, 0x10, [48] = 0xE4, [52] = 1, 0x0A,
+      0, 18, 0x10, [80] = 2, [83] = 24, [91] = 8, [107] = 100}},
+    {{0x83, 0, [13] = COPY_BYTES},
+     COPY_BYTES,
+     {2,    [3] = 64, [11] = 28,   [16] = 0xE4, [20] = 1, 0x0A,       0,
+      18,   0x10,     [48] = 0xE4, [52] = 1,    0x0A,     0,          18,
+      0x10, [80] = 2, [83] = 24,   [87] = 1,    [91] = 8, [107] = 100}},
+    {{0x84, 0x00, 1, [13] = 64}, 0, {0}},
+    {{0x84, 0x03, 0, [13] = 64}, 0, {0}},
     {{0x48, 1, 0, 0, 0, 0, 0, 0, 8}, 8, {1, 0, 0, 4}},
     {{0x9C, 0, [9] = 4, [13] = 2}, 1024, {1}},
     {{0x01}, 0, {0}}, /* also a task management function */
@@ -327,6 +386,10 @@ size_t fuzz_sample(uint64_t number, uint8_t *out, size_t capacity)
         memset(at + HEAD_BYTES, 0, data);
         memcpy(at + HEAD_BYTES, samples[which].bytes,
                data < sizeof samples[which].bytes ? data : sizeof samples[which].bytes);
+        if (samples[which].cdb[0] == 0x83) { /* the identities of both targets */
+            memset(at + HEAD_BYTES + 16 + 10, 1, 16);
+            memset(at + HEAD_BYTES + 48 + 10, 2, 16);
+        }
         length += HEAD_BYTES + (size_t)data;
     }
     return length;
