@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_main [FILE...]: the inputs in the files, or else samples with flipped, cut and added bytes.
- */
+ * fuzz_main --corpus DIRECTORY: the inputs in all its files.
+ * fuzz_main --samples DIRECTORY: writes good samples there, for libFuzzer to begin with. */
+#include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/fuzz/fuzz.h"
 
-enum { INPUT_MAX = 1 << 16, ROUNDS = 20000 };
+enum { INPUT_MAX = 1 << 16, ROUNDS = 20000, SAMPLES = 400 };
 
 static uint64_t state = 1;
 
@@ -47,18 +51,63 @@ static size_t change(uint8_t *bytes, size_t length)
     return length;
 }
 
+static int write_samples(const char *directory, uint8_t *bytes)
+{
+    for (uint64_t i = 0; i < SAMPLES; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/sample-%03u", directory, (unsigned)i);
+        FILE *file = fopen(path, "wb");
+        if (!file) {
+            fprintf(stderr, "fuzz: cannot write %s\n", path);
+            return 2;
+        }
+        fwrite(bytes, 1, fuzz_sample(i, bytes, INPUT_MAX), file);
+        fclose(file);
+    }
+    return 0;
+}
+
+static bool run_file(const char *path, uint8_t *bytes)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        fprintf(stderr, "fuzz: cannot open %s\n", path);
+        return false;
+    }
+    run(bytes, fread(bytes, 1, INPUT_MAX, file));
+    fclose(file);
+    return true;
+}
+
+static int run_corpus(const char *directory, uint8_t *bytes)
+{
+    DIR *entries = opendir(directory);
+    unsigned count = 0;
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        char path[4096];
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+        if (!run_file(path, bytes))
+            return 2;
+        count++;
+    }
+    if (entries)
+        closedir(entries);
+    printf("%u inputs\n", count);
+    return count ? 0 : 2; /* no corpus is a mistake */
+}
+
 int main(int argc, char **argv)
 {
     static uint8_t bytes[INPUT_MAX];
-    for (int i = 1; i < argc; i++) {
-        FILE *file = fopen(argv[i], "rb");
-        if (!file) {
-            fprintf(stderr, "fuzz: cannot open %s\n", argv[i]);
+    if (argc == 3 && strcmp(argv[1], "--corpus") == 0)
+        return run_corpus(argv[2], bytes);
+    if (argc == 3 && strcmp(argv[1], "--samples") == 0)
+        return write_samples(argv[2], bytes);
+    for (int i = 1; i < argc; i++)
+        if (!run_file(argv[i], bytes))
             return 2;
-        }
-        run(bytes, fread(bytes, 1, sizeof bytes, file));
-        fclose(file);
-    }
     for (uint64_t round = 0; argc < 2 && round < ROUNDS; round++)
         run(bytes, change(bytes, fuzz_sample(round, bytes, sizeof bytes)));
     return 0;

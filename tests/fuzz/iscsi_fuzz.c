@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A host's byte stream, through the whole interface switch, whose units answer everything. The
  * first byte says whether the switch sees a login before the rest, and in which pieces the rest
- * comes. */
+ * comes. CHAP is there for who asks; the challenge is always the same one. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command/directory.h"
+#include "iswitch/authentication.h"
 #include "iswitch/iswitch.h"
 #include "tests/fuzz/fuzz.h"
+#include "wire/chap.h"
 #include "wire/iscsi.h"
 
 #define TARGET "iqn.2024-01.example:array"
+#define INITIATOR "InitiatorName=iqn.2024-01.example:host\0"
+#define USER "anna"
+#define SECRET "fourteen bytes"
 
 enum {
     WITH_LOGIN = 1,
@@ -18,7 +24,8 @@ enum {
     WITH_DIGESTS = 4,
     LATE = 0x48,
     QUEUE = 4096,
-    DATA_MAX = 65536
+    DATA_MAX = 65536,
+    CHANCE = 0x5C /* each byte of the identifier and of the challenge */
 };
 
 static struct {
@@ -91,11 +98,21 @@ static void settle(void)
     }
 }
 
+static void put_secret(struct secret *secret, const char *name)
+{
+    snprintf(secret->name, sizeof secret->name, "%s", name);
+    secret->length = sizeof SECRET - 1;
+    memcpy(secret->bytes, SECRET, sizeof SECRET - 1);
+}
+
 static void begin(void)
 {
     struct iswitch_config config = {.target = TARGET, .session_max = 4, .payload_bytes = 4 << 20};
     config.sender = (struct sender_config){.self = port_switch(0), .session = 1, .groups = 1};
     config.sender.group[0].members = 1;
+    config.secrets.users = 1;
+    put_secret(&config.secrets.user[0], USER);
+    put_secret(&config.secrets.target, "array");
     config.sender.limits = limits_default();
     w.pool = buffer_pool_new(32 << 20);
     w.actions = actions_new();
@@ -133,6 +150,8 @@ static void feed(const uint8_t *bytes, size_t length, uint32_t chunk, uint8_t mo
         event.stream.length = part - event.stream.sunk;
         step(&event);
         settle();
+        if (w.open && length % 3 != 0) /* the host is not always there to take its answers */
+            step(&(struct event){.kind = EVENT_STREAM_SENT, .stream.stream = w.stream});
         bytes += part;
         length -= part;
     }
@@ -160,11 +179,36 @@ static size_t put_pdu(uint8_t *out, const void *header, const char *data, size_t
 
 static size_t put_login(uint8_t *out, bool digests)
 {
-    static const char keys[] = "InitiatorName=iqn.2024-01.example:host\0TargetName=" TARGET "\0"
-                               "InitialR2T=No\0MaxRecvDataSegmentLength=8192\0"
-                               "HeaderDigest=CRC32C\0DataDigest=CRC32C\0";
+    static const char keys[] = INITIATOR "TargetName=" TARGET "\0"
+                                         "InitialR2T=No\0MaxRecvDataSegmentLength=8192\0"
+                                         "HeaderDigest=CRC32C\0DataDigest=CRC32C\0";
     struct iscsi_login_request login = {.opcode = 0x43, .flags = 0x87};
     return put_pdu(out, &login, keys, digests ? sizeof keys - 1 : sizeof keys - 1 - 38, false);
+}
+
+/* The security stage, with the right answer, and a challenge of the host's own. */
+static size_t put_chap(uint8_t *out, uint64_t number)
+{
+    static const char method[] = INITIATOR "TargetName=" TARGET "\0"
+                                           "AuthMethod=CHAP,None\0";
+    static const char algorithm[] = "CHAP_A=";
+    uint8_t challenge[AUTHENTICATION_CHALLENGE_BYTES], response[CHAP_RESPONSE_MAX];
+    char hex[3 + 2 * CHAP_RESPONSE_MAX], text[512];
+    uint32_t which = CHAP_MD5 + (uint32_t)(number % 4);
+    struct iscsi_login_request login = {.opcode = 0x43, .flags = 0x81};
+    size_t at = put_pdu(out, &login, method, sizeof method - 1, false);
+    login.flags = 0;
+    int length = snprintf(text, sizeof text, "%s%u", algorithm, which);
+    at += put_pdu(out + at, &login, text, (size_t)length + 1, false);
+    memset(challenge, CHANCE, sizeof challenge);
+    if (!chap_response((enum chap_algorithm)which, CHANCE, (const uint8_t *)SECRET,
+                       sizeof SECRET - 1, challenge, sizeof challenge, response))
+        return at;
+    chap_encode(response, chap_length(which), hex);
+    length = snprintf(text, sizeof text, "CHAP_N=%s%cCHAP_R=%s%cCHAP_I=%u%cCHAP_C=0x%032u", USER, 0,
+                      hex, 0, (unsigned)(number % 300), 0, (unsigned)number);
+    login.flags = 0x83;
+    return at + put_pdu(out + at, &login, text, (size_t)length + 1, false);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
@@ -178,8 +222,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     w.open = true;
     w.paused = false;
     w.stream++;
-    step(&(struct event){.kind = EVENT_STREAM_OPEN,
-                         .stream = {.stream = w.stream, .local = "[::1]:3260", .peer = "[::1]:9"}});
+    struct event open = {.kind = EVENT_STREAM_OPEN,
+                         .stream = {.stream = w.stream, .local = "[::1]:3260", .peer = "[::1]:9"}};
+    memset(open.stream.random, CHANCE, sizeof open.stream.random);
+    step(&open);
     if (mode & WITH_LOGIN)
         feed(login, put_login(login, mode & WITH_DIGESTS), sizeof login, 0);
     settle();
@@ -246,7 +292,9 @@ size_t fuzz_sample(uint64_t number, uint8_t *out, size_t capacity)
         return 0;
     size_t length = 0;
     out[length++] = (uint8_t)number;
-    if (!(number & WITH_LOGIN))
+    if (!(number & WITH_LOGIN) && number % 5 == 0)
+        length += put_chap(out + length, number / 5);
+    else if (!(number & WITH_LOGIN))
         length += put_login(out + length, number & WITH_DIGESTS);
     uint32_t cmd_sn = 0;
     for (uint64_t i = 0; i < 1 + number / 64 % 16; i++)
