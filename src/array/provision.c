@@ -392,15 +392,27 @@ static bool write_block(struct array *array, struct pool *pool, uint32_t b)
     buffer_unref(buffer);
     add(v->writing, b);
     drop(v->dirty, b);
+    v->newest[b] = v->sequence;
     return true;
 }
 
+static bool can_give(const struct array *array, const struct pool *pool, uint8_t position)
+{
+    const struct drive *drive = &array->drive[pool->info.drives[position]];
+    return drive->state == DRIVE_STATE_GOOD && drive->probe == PROBE_OURS && !drive->bad &&
+           !drive->unsound && drives_reached(array, pool->info.drives[position]);
+}
+
+/* One that will be read may turn out to lack nothing; one that is away is waited for, and called
+ * bad in the end, by what is written to it. */
 static void wanted(const struct array *array, const struct pool *pool, uint64_t *out)
 {
     memcpy(out, pool->provision.dirty, sizeof pool->provision.dirty);
     for (uint8_t p = 0; p < pool->info.drive_count; p++) {
         const struct drive *drive = &array->drive[pool->info.drives[p]];
-        for (uint32_t i = 0; drives_takes_part(drive) && i < PROVISION_SLOT_WORDS; i++)
+        bool counts = drives_takes_part(drive) &&
+                      (drive->provision_read || !drives_reached(array, pool->info.drives[p]));
+        for (uint32_t i = 0; counts && i < PROVISION_SLOT_WORDS; i++)
             out[i] |= drive->provision_lacks[i];
     }
 }
@@ -443,13 +455,6 @@ static void write_ended(struct array *array, struct pool *pool, const struct leg
 }
 
 /* ---- reading it ---- */
-
-static bool can_give(const struct array *array, const struct pool *pool, uint8_t position)
-{
-    const struct drive *drive = &array->drive[pool->info.drives[position]];
-    return drive->state == DRIVE_STATE_GOOD && drive->probe == PROBE_OURS && !drive->bad &&
-           !drive->unsound && drives_reached(array, pool->info.drives[position]);
-}
 
 static uint32_t piece_end(const struct provision *v)
 {
@@ -570,11 +575,15 @@ static void read_late(struct array *array, struct pool *pool)
 
 static void late_read_ended(struct array *array, struct pool *pool, const struct leg *leg)
 {
+    const struct provision *v = &pool->provision;
     struct drive *drive = &array->drive[leg->drive];
     uint32_t first = (uint32_t)((leg->offset - LAYOUT_PROVISION) / PAIR_BYTES);
     for (uint32_t i = 0; leg->end == LEG_OK && i < leg->length / PAIR_BYTES; i++) {
         struct found found;
         look_at(pool, drive, first + i, slice_bytes(leg->data) + (size_t)i * PAIR_BYTES, &found);
+        if (found.newest >= 0 && found.sequence[found.newest] == v->newest[first + i] &&
+            !has(v->writing, first + i))
+            drop(drive->provision_lacks, first + i); /* it holds what the others hold */
     }
     drive->provision_reads--;
     if (leg->end == LEG_TIMEOUT || leg->end == LEG_DROPPED)

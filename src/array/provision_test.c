@@ -324,9 +324,31 @@ static void test_slot_of_a_late_drive(void **state)
         while (!array_next_done(w->array))
             fake_turn(w);
         slice_drop(&io.data);
+        assert_true(write_fua(w, 20 * GRANULE, 4096, 1));
         assert_int_equal(w->drive[4].record, DRIVE_STATE_GOOD);
         assert_int_equal(sequence_of(w, newest), kept);
         assert_true(sequence_of(w, !newest) > kept);
+        fake_free(w);
+    }
+}
+
+/* ... and one that does not come is not waited for for ever. */
+static void test_late_drive_that_stays_away(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 2; how++) {
+        struct fake_world *w = world(500 + (uint64_t)how);
+        assert_true(write_fua(w, 0, 4096, 1));
+        static uint8_t saved[65536];
+        uint32_t length = array_save(w->array, saved, sizeof saved);
+        fake_crash(w, false);
+        w->drive[4].hangs = true;
+        fake_takeover(w, saved, length);
+        if (how == 1)
+            fake_logout(w, 1, false);
+        assert_true(fake_holds(w, 0, 4096, 1));
+        assert_int_equal(w->drive[4].record, DRIVE_STATE_FAILED);
+        assert_true(write_fua(w, 9 * GRANULE, 4096, 2));
         fake_free(w);
     }
 }
@@ -441,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_returned_drive_knows_the_map),
         cmocka_unit_test(test_torn_map),
         cmocka_unit_test(test_slot_of_a_late_drive),
+        cmocka_unit_test(test_late_drive_that_stays_away),
         cmocka_unit_test(test_damaged_map),
         cmocka_unit_test(test_pool_without_a_map),
         cmocka_unit_test(test_map_that_cannot_be_written),
