@@ -8,9 +8,12 @@
 #include "command/directory.h"
 #include "iswitch/iswitch.h"
 #include "tests/fuzz/fuzz.h"
+#include "wire/chap.h"
 #include "wire/iscsi.h"
 
 #define TARGET "iqn.2024-01.example:array"
+#define SECRET "what anna knows"
+enum { CHANCE = 0x5A }; /* what the world gives of it */
 
 enum {
     WITH_LOGIN = 1,
@@ -97,6 +100,11 @@ static void begin(void)
     config.sender = (struct sender_config){.self = port_switch(0), .session = 1, .groups = 1};
     config.sender.group[0].members = 1;
     config.sender.limits = limits_default();
+    config.secrets.users = 1;
+    memcpy(config.secrets.user[0].name, "anna", 5);
+    memcpy(config.secrets.user[0].bytes, SECRET, sizeof SECRET);
+    config.secrets.user[0].length = config.secrets.target.length = sizeof SECRET;
+    memcpy(config.secrets.target.name, "array", 6);
     w.pool = buffer_pool_new(32 << 20);
     w.actions = actions_new();
     w.x = iswitch_new(&config, w.pool, &w.trace);
@@ -178,8 +186,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     w.open = true;
     w.paused = false;
     w.stream++;
-    step(&(struct event){.kind = EVENT_STREAM_OPEN,
-                         .stream = {.stream = w.stream, .local = "[::1]:3260", .peer = "[::1]:9"}});
+    struct event open = {.kind = EVENT_STREAM_OPEN,
+                         .stream = {.stream = w.stream, .local = "[::1]:3260", .peer = "[::1]:9"}};
+    memset(open.stream.random, CHANCE, sizeof open.stream.random);
+    step(&open);
     if (mode & WITH_LOGIN)
         feed(login, put_login(login, mode & WITH_DIGESTS), sizeof login, 0);
     settle();
@@ -240,13 +250,44 @@ static size_t put_request(uint8_t *out, uint64_t number, uint64_t i, uint32_t *c
     return put_pdu(out, &pdu, data, length, number & WITH_DIGESTS);
 }
 
+/* A login by CHAP, with the right answer or a wrong one, one way or both. */
+static size_t put_chap(uint8_t *out, uint64_t number)
+{
+    static const char names[] = "InitiatorName=iqn.2024-01.example:host\0TargetName=" TARGET "\0"
+                                "AuthMethod=CHAP,None\0";
+    static const char algorithms[] = "CHAP_A=8,7,6,5\0";
+    uint8_t challenge[32], response[CHAP_RESPONSE_MAX];
+    char answer[300] = "CHAP_N=anna", *at = answer + sizeof "CHAP_N=anna";
+    struct iscsi_login_request login = {.opcode = 0x43, .flags = 0x81};
+    size_t length = put_pdu(out, &login, names, sizeof names - 1, false);
+    login.flags = 0x00;
+    length += put_pdu(out + length, &login, algorithms, sizeof algorithms - 1, false);
+    memset(challenge, CHANCE, sizeof challenge);
+    if (!chap_response(CHAP_SHA3_256, CHANCE, (const uint8_t *)SECRET, sizeof SECRET, challenge,
+                       sizeof challenge, response))
+        abort();
+    response[0] ^= number % 3 == 0;
+    memcpy(at, "CHAP_R=", 7);
+    chap_encode(response, sizeof response, at + 7);
+    at += strlen(at) + 1;
+    if (number % 2) {
+        static const char back[] = "CHAP_I=7\0CHAP_C=0bc29tZSBjaGFsbGVuZ2U=";
+        memcpy(at, back, sizeof back);
+        at += sizeof back;
+    }
+    login.flags = 0x83;
+    return length + put_pdu(out + length, &login, answer, (size_t)(at - answer), false);
+}
+
 size_t fuzz_sample(uint64_t number, uint8_t *out, size_t capacity)
 {
     if (capacity < 16384)
         return 0;
     size_t length = 0;
     out[length++] = (uint8_t)number;
-    if (!(number & WITH_LOGIN))
+    if (!(number & WITH_LOGIN) && number % 5 == 0)
+        length += put_chap(out + length, number / 5);
+    else if (!(number & WITH_LOGIN))
         length += put_login(out + length, number & WITH_DIGESTS);
     uint32_t cmd_sn = 0;
     for (uint64_t i = 0; i < 1 + number / 64 % 16; i++)
