@@ -145,6 +145,21 @@ static bool counts(const struct waits *w, const struct op *op)
            op->kind != OP_MANAGE && op->path < w->site->options.switches;
 }
 
+/* The host has ended it by a reset of the volume: nobody owes it an answer (RFC 7143 4.2.3.3). */
+static bool ended_by_reset(struct clients *clients, const struct op *op)
+{
+    enum { LOGICAL_UNIT_RESET = 5 };
+    for (uint32_t ticket = op->ticket + 1; ticket <= clients_count(clients); ticket++) {
+        const struct op *task = op_of(clients, ticket);
+        if (task->kind == OP_TASK && task->task == LOGICAL_UNIT_RESET &&
+            task->state == OP_STATE_ANSWERED && task->task_response == 0 &&
+            task->host == op->host && task->path == op->path && task->group == op->group &&
+            task->volume == op->volume)
+            return true;
+    }
+    return false;
+}
+
 const char *waits_look(struct waits *w)
 {
     uint64_t since[GROUP_MAX][SWITCH_MAX], now = world_now(w->world);
@@ -161,7 +176,7 @@ const char *waits_look(struct waits *w)
             continue;
         uint64_t from = later(op->begun_ns,
                               later(since[op->group][op->path], w->line_since[op->host][op->path]));
-        if (from >= now || now - from <= bound(w, from))
+        if (from >= now || now - from <= bound(w, from) || ended_by_reset(clients, op))
             continue;
         snprintf(w->sentence, sizeof w->sentence,
                  "operation %u (host %d, path %d) on volume %d of g%d has waited %.0f ms on a "
