@@ -254,8 +254,8 @@ static void test_deletion_done_again(void **state)
     fake_free(w);
 }
 
-/* The state is stored, for another change, while a new volume's zeroes are still on their way; then
- * the power fails. The volume is not there, and what lies beneath is not shown to anybody. */
+/* The state is stored, for another change, while what lies beneath a new volume is still being
+ * unmapped; then the power fails. The volume is not there, and nobody is shown the old data. */
 static void test_power_cut_while_zeroed(void **state)
 {
     (void)state;
@@ -264,8 +264,16 @@ static void test_power_cut_while_zeroed(void **state)
     fake_pool(w, RAID_1, pair, 2, MIB);
     assert_int_equal(array_save_finished(w->array, stored, sizeof stored),
                      array_save(w->array, all, sizeof all));
+    struct manage_request r = volume_of("old", 4, MIB);
+    assert_true(fake_manage(w, &r, text, sizeof text));
+    struct array_io io = {.op = ARRAY_WRITE, .volume = 1, .blocks = 256};
+    io.data = fake_pattern(w, 256 * 512, 7);
+    assert_true(fake_io(w, &io));
+    slice_drop(&io.data);
+    r = (struct manage_request){.verb = MANAGE_VOLUME_DELETE, .name = "old"};
+    assert_true(fake_manage(w, &r, text, sizeof text));
     w->drive[4].hangs = true;
-    struct manage_request r = volume_of("v2", 2, MIB);
+    r = volume_of("v2", 2, MIB);
     ask(w, &r);
     fake_run(w, MS(20));
     uint32_t length = array_save_finished(w->array, stored, sizeof stored);
