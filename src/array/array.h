@@ -99,6 +99,8 @@ enum drive_state array_drive_state_now(const struct array *array, int drive);
 void array_reach(const struct array *array, uint32_t out[LOOP_MAX]);
 /* Enough drives are reached for every pool to serve? */
 bool array_can_serve(const struct array *array);
+/* The same by the loop switches of these bits alone. */
+bool array_can_serve_by(const struct array *array, uint32_t loops);
 /* Could every pool serve from the other good drives that are reached? Asked before a drive is
  * failed for another reason than ARRAY_NOTICE_BAD (by a person). */
 bool array_can_fail(const struct array *array, int drive);

@@ -286,8 +286,8 @@ void array_reach(const struct array *array, uint32_t out[LOOP_MAX])
             out[d / 32] |= 1u << (d % 32);
 }
 
-/* Every set of every pool lives without `less`. */
-static bool serves(const struct array *array, int less)
+/* Every set of every pool lives without `less`, by those loop switches alone. */
+static bool serves(const struct array *array, int less, uint32_t loops)
 {
     for (uint32_t p = 0; p < array->pools_end; p++) {
         const struct pool *pool = &array->pool[p];
@@ -295,6 +295,9 @@ static bool serves(const struct array *array, int less)
             continue;
         uint64_t present[DRIVE_WORDS];
         drives_present(array, pool, less, present);
+        for (uint8_t d = 0; d < pool->info.drive_count; d++)
+            if (!(loops >> (pool->info.drives[d] / 32) & 1))
+                position_remove(present, d);
         for (uint8_t s = 0; s < pool->sets; s++)
             if (!level_lives(pool, s, present))
                 return false;
@@ -304,7 +307,12 @@ static bool serves(const struct array *array, int less)
 
 bool array_can_serve(const struct array *array)
 {
-    return serves(array, -1);
+    return serves(array, -1, UINT32_MAX);
+}
+
+bool array_can_serve_by(const struct array *array, uint32_t loops)
+{
+    return serves(array, -1, loops);
 }
 
 bool array_can_fail(const struct array *array, int drive)

@@ -82,6 +82,7 @@
     X(PROCESSING_LIMIT_OFF, "limits: processing", "a primary that does not go on is never suspected") \
     X(SLOW_DRIVE_SUSPECTED, "limits: drive", "a primary that waits for a slow drive is taken for dead") \
     X(NEXUS_KEPT_OVER_CUT, "a lone primary", "a switch goes on with nexuses that the group may have forgotten") \
+    X(BLIND_PRIMARY_DROPS, "A6 of amend", "a primary that reaches too few drives drops who may serve") \
     X(DRIVES_FAILED_TOGETHER, "A5", "two good drives of a set may be failed by one swap") \
     X(STOP_WITHOUT_HANDOVER, "stopping", "a module that stops alone stops its groups as if the array stopped") \
     X(DEAF_SWITCH_ANSWERED, "6 done", "answers go by a link of which the switch hears nothing") \

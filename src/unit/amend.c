@@ -9,6 +9,8 @@
  * A4  who takes a member in answers as a lone primary until that member has confirmed the epoch in
  *     which it is one; until then it does not count as one that a swap leaves behind (A2), either
  * A5  no swap fails the last good drive of a set; not two of them together, either
+ * A6  who reaches too few drives to serve drops nobody that may live: it may itself be the one that
+ *     is cut off, and who is left would serve
  */
 #include "unit/state.h"
 
@@ -56,12 +58,17 @@ static bool holds_writes(const struct unit *x)
     return (x->dirty_count > 0 || x->ordered_count > 0) && !mutant(MUTANT_DIRTY_NOT_SET_AT_DROP);
 }
 
+static bool may_drop(const struct unit *x, uint8_t module)
+{
+    return x->peer[module].gone || suspect_serves(x) || mutant(MUTANT_BLIND_PRIMARY_DROPS);
+}
+
 static bool members_change(struct unit *x, struct record *next)
 {
     bool changed = false;
     for (uint8_t m = 0; m < MODULE_MAX; m++) {
         int i = members_find_module(&next->in_sync, m);
-        if (x->drop_wanted & 1u << m && i >= 0 && !unit_is(x, m)) {
+        if (x->drop_wanted & 1u << m && i >= 0 && !unit_is(x, m) && may_drop(x, m)) {
             members_remove(&next->in_sync, next->in_sync.at[i]);
             changed = true;
         }

@@ -98,7 +98,7 @@ void claim_tick(struct unit *x)
         return;
     if (waits_for_promises(x) && waited_ns < MS(PROMISE_MS))
         return;
-    if (!array_can_serve(x->array) && !mutant(MUTANT_CLAIM_WITHOUT_DRIVES))
+    if (!suspect_serves(x) && !mutant(MUTANT_CLAIM_WITHOUT_DRIVES))
         return; /* it looks first: another may reach the drives */
     claim_swap(x, CLAIM_SECONDARY);
 }

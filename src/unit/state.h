@@ -512,8 +512,10 @@ void amend_drives_told(struct unit *x); /* tells the array the record's drive st
 void suspect_tick(struct unit *x);
 void suspect_primary(struct unit *x, const char *cause);
 void suspect_link_gone(struct unit *x, uint8_t module);
-bool suspect_listened(const struct unit *x);    /* it was not late itself a moment ago */
-bool suspect_hears(const struct unit *x);       /* it is not deaf */
+bool suspect_listened(const struct unit *x); /* it was not late itself a moment ago */
+bool suspect_hears(const struct unit *x);    /* it is not deaf */
+bool suspect_serves(
+    const struct unit *x); /* it reaches enough drives, by loop switches that it hears */
 bool suspect_allowed(const struct unit *x);     /* both */
 uint64_t suspect_wake_ns(const struct unit *x); /* when the next silence will have been too long */
 

@@ -9,14 +9,29 @@ bool suspect_listened(const struct unit *x)
     return x->now_ns >= x->listen_until_ns || mutant(MUTANT_LATE_UNIT_SUSPECTS);
 }
 
+static bool hears_loop(const struct unit *x, int l)
+{
+    return x->loop[l].linked && x->now_ns - x->loop[l].heard_ns <= x->limits.availability_ns / 2;
+}
+
 /* Loop switches signal as often as units do. Who hears none of them is deaf: its peers' silence
  * tells nothing of them, and it could not learn that its fence is up, nor what drives answer. */
 bool suspect_hears(const struct unit *x)
 {
     for (int l = 0; l < x->config.loops; l++)
-        if (x->loop[l].linked && x->now_ns - x->loop[l].heard_ns <= x->limits.availability_ns / 2)
+        if (hears_loop(x, l))
             return true;
     return x->config.loops == 0 || mutant(MUTANT_DEAF_UNIT_CLAIMS);
+}
+
+/* A link that was cut stays up for long: what counts is what was heard since one began to suspect.
+ */
+bool suspect_serves(const struct unit *x)
+{
+    uint32_t heard = 0;
+    for (int l = 0; l < x->config.loops; l++)
+        heard |= hears_loop(x, l) ? 1u << l : 0;
+    return array_can_serve_by(x->array, heard);
 }
 
 bool suspect_allowed(const struct unit *x)
