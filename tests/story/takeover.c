@@ -283,18 +283,18 @@ void story_blind_primary_gives_control_to_nobody(struct story *s)
     story_resume(s, "B");
 }
 
-/* Cut off from its peer and from the only tray with the data, the primary drops nobody: who reaches
- * that tray takes over, and the host gets its answer. */
+/* Deaf to its peer, and cut off from the only tray with the data, the primary drops nobody: who
+ * reaches that tray takes over in the end, and the host gets its answer. */
 void story_blind_primary_drops_nobody(struct story *s)
 {
     story_fail_drive(s, 0, true);
     story_write(s, 0, 64, 8, 0);
     story_flush(s, 0, 0);
     story_assert(s, story_record(s, 0)->drive_state[0] == DRIVE_STATE_FAILED);
-    story_cut(s, "A", "B", LINK_BOTH);
+    story_cut(s, "B", "A", LINK_TO);
     story_cut(s, "A", "L2", LINK_BOTH);
     struct op *r = story_send_read(s, 0, 64, 8, 1);
-    story_until(s, story_primary(s, "B1"), MS(4000));
+    story_until(s, story_primary(s, "B1"), MS(6000));
     story_good(s, r, MS(2000));
     story_fail_drive(s, 0, false);
     story_restore(s, "A", "B");
