@@ -164,12 +164,17 @@ static void write_slowly(struct story *s, struct op **w, int count)
     }
 }
 
-/* A primary whose READY came and whose DONE does not, and that says nothing of why. */
+/* A primary whose READY came and whose DONE does not, and that says nothing of why. Its drives
+ * answer in time again when it has been suspected: how long a takeover is with slow drives is not
+ * the question. */
 void story_processing_limit(struct story *s)
 {
     struct op *w[30];
     story_lose(s, "A", "B", MESSAGE_SIGNAL);
     write_slowly(s, w, 30);
+    story_until(s, story_said(s, "B1 > suspects A1: processing*"), MS(5000));
+    disk_slow(s->world, 0, 0);
+    disk_slow(s->world, 32, 0);
     for (int i = 0; i < 30; i++)
         story_good(s, w[i], MS(5000));
     story_expect(s, "B1 > suspects A1: processing -> stops answering ready in epoch *\n"
