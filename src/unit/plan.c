@@ -198,7 +198,7 @@ static void copy_failed(struct unit *x, struct queued *q, uint8_t ascq)
 {
     q->status = 0x02;
     q->sense_length = scsi_sense(q->sense, 0x0A, 0x0D, ascq);
-    run_finish(x, q);
+    run_failed(x, q);
 }
 
 /* Dirty data of any volume in the way: it is brought to the drives first. */
@@ -394,7 +394,7 @@ void plan_drives_done(struct unit *x, struct queued *q)
     }
     if (q->io.failed) {
         medium_error(q, write);
-        run_finish(x, q);
+        run_failed(x, q);
         return;
     }
     if (unit_needs_flush(x, q)) { /* it went lone meanwhile: flushed, then answered */

@@ -85,6 +85,9 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(old_write_in_the_tray, write_through)                      \
     X(drive_given_up_and_then_a_takeover, write_through)         \
     X(drive_that_errs, write_through)                            \
+    X(failed_write_has_one_outcome, write_through)               \
+    X(failed_write_is_not_run_again, write_through)              \
+    X(failed_write_leaves_doubt, write_through)                  \
     X(tray_loses_power_for_a_moment, deaths_unknown)             \
     X(tray_loses_power_and_its_primary_dies, deaths_unknown)     \
     X(or_write_half_done, write_through)                         \
