@@ -44,6 +44,7 @@
     X(RESOLVED_NOT_HELD, "R3", "an effect is applied and answered before the members hold its RESOLVED") \
     X(ERROR_UNRESOLVED, "R6", "an error of the drives is answered before the members hold it") \
     X(DOUBT_NOT_FOLLOWED, "K5", "a member does not know that copies are in doubt since a write has failed") \
+    X(ADOPTED_WRITE_GIVEN_UP, "K6", "an adopted write that the drives do not take is answered so, though it may have been acknowledged") \
     X(DECIDED_AGAIN, "R3", "a unit that replays a resolved command decides again") \
     X(EFFECT_NOT_FOLLOWED, "R3", "a secondary does not apply the effects that it is told") \
     X(ATTENTION_UNRESOLVED, "R3", "a unit attention is told, and cleared by the primary alone") \

@@ -274,6 +274,10 @@ void plan_command(struct unit *x, struct queued *q)
         copy_next(x, q);
         return;
     }
+    if (q->planned && q->again) {
+        plan_write(x, q);
+        return;
+    }
     memset(plan, 0, offsetof(struct scsi_plan, effect));
     plan->data = x->plan_data;
     scsi_plan(x->scsi, &q->message, slice_bytes(q->data), q->data.length, plan);
@@ -377,6 +381,26 @@ static void ored(struct unit *x, struct queued *q)
     run_io(x, q, ARRAY_WRITE, q->work);
 }
 
+/* K6: whoever led before may have acknowledged this write when every member held it. It is kept,
+ * and tried again, as it would be in the mirror. */
+static bool may_be_acknowledged(const struct unit *x, const struct queued *q)
+{
+    const struct pool_info *pool = array_volume_pool(x->array, q->io_volume);
+    return pool && pool->cache == CACHE_MIRRORED && q->what == SCSI_WRITE &&
+           q->order <= x->adopted_order && !mutant(MUTANT_ADOPTED_WRITE_GIVEN_UP);
+}
+
+static void try_again(struct unit *x, struct queued *q)
+{
+    trace_error(
+        x->trace,
+        "order %llu, perhaps acknowledged, is not on drives: too few of them take it; it is "
+        "kept and tried again",
+        (unsigned long long)q->order);
+    q->again = true;
+    run_block(x, q); /* until run_retry() */
+}
+
 /* Its array work has ended. */
 void plan_drives_done(struct unit *x, struct queued *q)
 {
@@ -386,6 +410,10 @@ void plan_drives_done(struct unit *x, struct queued *q)
         slice_drop(&q->work);
         run_block(x, q);
         run_kick(x, q->message.volume);
+        return;
+    }
+    if (q->io.failed && may_be_acknowledged(x, q)) {
+        try_again(x, q);
         return;
     }
     if (q->io.failed && q->what == SCSI_COPY) {

@@ -73,7 +73,7 @@ void run_begin(struct unit *x, struct queued *q)
     q->io_volume = q->message.volume;
     q->group_barrier = !q->withdrawn && (q->message.kind == COMMAND_MANAGE || crosses(x, q));
     x->barriers += q->group_barrier;
-    q->planned = q->compared = q->failed = false;
+    q->planned = q->compared = q->failed = q->again = false;
     q->range = 0;
     list_append(&run_volume(x, q)->commands, &q->volume_link);
     wait_for_gate(x, q, RUN_HANDSHAKE);

@@ -79,6 +79,7 @@ struct queued {
     uint64_t lba;
     uint32_t blocks, pattern_offset, pattern_length, ranges, allocation;
     bool planned, fua, compare, unmap;
+    bool again;    /* planned, and to be written once more: its drives did not take it */
     bool failed;   /* the drives did not do it: members hold that it ends so, then it is answered */
     bool mirrored; /* a write that is answered from the mirror */
     struct array_io io;

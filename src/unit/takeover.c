@@ -10,6 +10,7 @@
  * K4  no write that is newer than an unfinished change of volumes goes where that still has to
  *     write zeroes
  * K5  what a failed write may have left, who holds the queue has in doubt too
+ * K6  a write that whoever led before may have acknowledged is not given up: plan.c
  */
 #include "unit/state.h"
 

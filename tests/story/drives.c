@@ -213,6 +213,27 @@ void story_failed_write_leaves_doubt(struct story *s)
         story_assert(s, story_stamp(s, 0, 64, i % 2) == stamp);
 }
 
+/* Acknowledged from memory, and its DONE is lost with its primary. The next one cannot bring it to
+ * the drives for long, and does not give it up. */
+void story_acknowledged_write_meets_bad_drives(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    story_flush(s, 0, 0);
+    story_run(s, MS(100));
+    fail_both(s, true);
+    story_mark(s);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "B1 > ready *: held"), MS(50));
+    story_lose(s, "A", "B", MESSAGE_STREAM);
+    story_good(s, w, MS(50));
+    story_assert(s, !story_said(s, "B1 > done *"));
+    story_crash(s, "A");
+    story_run(s, MS(9000)); /* all limits of drives run out */
+    fail_both(s, false);
+    for (int i = 0; i < 4; i++)
+        story_assert(s, story_stamp(s, 0, 64, i % 2) == w->stamp);
+}
+
 /* Writes that overlap are destaged together; CLEAN of one drops exactly its own blocks. */
 void story_overlapping_writes_destaged_together(struct story *s)
 {
