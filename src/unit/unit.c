@@ -342,6 +342,8 @@ static void pump(struct unit *x, bool time)
     mirror_destage(x);
     array_pump(x->array, x->now_ns, x->actions);
     loops_notices(x);
+    if (x->handing != MODULE_NONE && !x->stopping) /* stopping: the other may be about to, too */
+        handover_tick(x); /* what it waits for may have ended: hosts wait */
     if (time) {
         stream_flush(x);
         if (x->held_wanted)

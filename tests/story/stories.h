@@ -72,6 +72,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(survivors_lag_behind_each_other, three_modules)            \
     X(new_session_while_the_next_primary_lags, three_modules)    \
     X(planned_takeover_with_messages_in_flight, plain)           \
+    X(planned_takeover_waits_for_nothing_else, plain)            \
     X(blind_primary_gives_control_to_nobody, plain)              \
     X(compare_and_write_between_resolved_and_answer, plain)      \
     X(compare_and_write_resolved_is_lost, plain)                 \
