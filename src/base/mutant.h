@@ -53,6 +53,7 @@
     X(OLD_LOGIN_RUNS_ON, "5 process, L4", "a login is accepted while commands of an earlier one are under way") \
     X(LOGIN_UNCHECKED, "fence, L4", "drive commands of an earlier login are admitted") \
     X(DONE_BEFORE_SAFE, "6 done", "DONE says that data is on the drives which is in the mirror only") \
+    X(ANSWERED_ONCE, "6 done", "an answer that is not confirmed is not given again, until something changes") \
     X(RELAY_OFF, "6 done", "a response whose switch the primary cannot reach does not go through a member") \
     X(MIRROR_DROPPED_BY_BLOCK, "M1", "CLEAN takes out every write of the same blocks") \
     X(DESTAGE_UNORDERED, "M1", "of two dirty writes that overlap the newer one may go to the drives first") \

@@ -364,7 +364,7 @@ void run_finish(struct unit *x, struct queued *q)
     scsi_done(x->scsi, &q->message, q->status, q->sense, q->sense_length);
     trace_detail(x->trace, "done %llu: status %02x%s", (unsigned long long)q->order, q->status,
                  mirrored ? ", in the mirror" : "");
-    run_respond(x, q);
+    run_respond(x, q, false);
     if (q->confirmed)
         slice_drop(&q->reply);
     table_maybe_free(x, q);
@@ -409,12 +409,12 @@ bool run_data_lost(const struct unit *x, const struct queued *q)
 
 /* To its switch, or through a member that reaches the switch; else it waits for the switch to ask
  * again. */
-void run_respond(struct unit *x, struct queued *q)
+void run_respond(struct unit *x, struct queued *q, bool around)
 {
     int s = q->message.id.sender;
     if (q->confirmed)
         return;
-    if (x->sender[s].linked && !x->sender[s].silent) {
+    if (x->sender[s].linked && !x->sender[s].silent && !around) {
         fill_response(x, q, unit_send(x, MESSAGE_RESPONSE, port_of_sender(s)));
         return;
     }

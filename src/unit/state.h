@@ -149,10 +149,11 @@ struct sender_state {
     bool linked;
     uint64_t heard_ns; /* 0: never */
     uint64_t heard_session, heard_incarnation_ns;
-    uint64_t session;        /* the current one, by the stream; 0 none */
-    uint64_t dead;           /* sessions up to this one are dead */
-    uint64_t confirmed;      /* of the current session */
-    uint64_t confirm_wanted; /* primary: heard, not in the stream yet */
+    uint64_t session;                     /* the current one, by the stream; 0 none */
+    uint64_t dead;                        /* sessions up to this one are dead */
+    uint64_t confirmed;                   /* of the current session */
+    uint64_t confirm_wanted;              /* primary: heard, not in the stream yet */
+    uint64_t unconfirmed, unconfirmed_ns; /* primary: sequence after `confirmed`, answered since */
     uint64_t told_dead_ns;
     uint64_t signal_ns;
     bool view_wanted, directory_wanted;
@@ -461,7 +462,7 @@ void run_io(struct unit *x, struct queued *q, enum array_op op, struct slice dat
 void run_finish(struct unit *x, struct queued *q); /* outcome is set: answer, DONE */
 void run_failed(struct unit *x, struct queued *q); /* ... by the drives: RESOLVED first */
 void run_outcome(struct queued *q, uint8_t status, const struct scsi_plan *plan);
-void run_respond(struct unit *x, struct queued *q);
+void run_respond(struct unit *x, struct queued *q, bool around); /* around: rather by a member */
 bool run_data_lost(const struct unit *x, const struct queued *q);
 void run_carried(struct unit *x, uint64_t cookie, bool failed);
 void run_stored(struct unit *x, uint64_t cookie, bool failed);

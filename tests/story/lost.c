@@ -131,6 +131,23 @@ void story_switch_wakes_in_a_dead_session(struct story *s)
     story_assert(s, story_stamp(s, 0, 64, 0) == w->stamp);
 }
 
+/* Commands and signals pass between the switch and the primary, and answers do not: they go through
+ * the secondary, and nobody takes over. */
+void story_answers_alone_are_lost(struct story *s)
+{
+    uint64_t epoch = story_record(s, 0)->epoch;
+    struct op *w[8];
+    story_lose(s, "A", "IS1", MESSAGE_RESPONSE);
+    for (int i = 0; i < 8; i++)
+        w[i] = story_send_write(s, 0, 64 + (uint64_t)i * 8, 8, 0);
+    struct op *r = story_send_read(s, 0, 64, 8, 0);
+    for (int i = 0; i < 8; i++)
+        story_good(s, w[i], MS(2500));
+    story_good(s, r, MS(2500));
+    story_assert(s, op_block_stamp(r->in, 64) == w[0]->stamp);
+    story_assert(s, story_record(s, 0)->epoch == epoch && story_primary(s, "A1"));
+}
+
 void story_secondary_never_answers_ready(struct story *s)
 {
     story_lose(s, "B", "A", MESSAGE_HELD);

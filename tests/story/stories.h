@@ -52,6 +52,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(done_lost_with_the_crash, plain)                           \
     X(response_lost_after_done_arrived, plain)                   \
     X(switch_to_unit_link_cut, plain)                            \
+    X(answers_alone_are_lost, plain)                             \
     X(link_cut_one_way, plain)                                   \
     X(deaf_unit_does_not_claim, plain)                           \
     X(interface_switch_dies_with_a_write, plain)                 \
