@@ -167,6 +167,18 @@ void array_epoch(struct array *array, uint64_t epoch)
     leg_epoch(array);
 }
 
+bool array_in_doubt(const struct array *array)
+{
+    for (uint32_t p = 0; p < array->pools_end; p++) {
+        const struct pool *pool = &array->pool[p];
+        bool doubt = pool->map_known ? pool->doubtful && !bits_empty(&pool->doubt)
+                                     : array->begin_doubt && !pool->fresh;
+        if (pool->used && doubt)
+            return true;
+    }
+    return false;
+}
+
 void array_settled(struct array *array)
 {
     if (array->settled)

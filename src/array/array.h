@@ -117,6 +117,9 @@ bool array_drive_known(const struct array *array, int drive, struct drive_info *
 void array_begin(struct array *array, uint64_t epoch, bool in_doubt);
 /* The same reign goes on in a new epoch: later drive commands carry it. */
 void array_epoch(struct array *array, uint64_t epoch);
+/* Copies of some blocks may differ: a write has failed, or the reign began so. Not any more when
+ * they have been made equal. */
+bool array_in_doubt(const struct array *array);
 /* Everything that was unfinished or unclean when the reign began has been written anew: regions
  * that the maps named at the beginning may be forgotten. Until then they are not, however long that
  * takes. May be said again. */

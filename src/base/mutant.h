@@ -42,6 +42,9 @@
     X(RESOLVING_PASSED, "R3", "a command is planned while an earlier one of the volume is being resolved") \
     X(NO_RESOLVED, "R3", "what the primary decides is not told as RESOLVED") \
     X(RESOLVED_NOT_HELD, "R3", "an effect is applied and answered before the members hold its RESOLVED") \
+    X(ERROR_UNRESOLVED, "R6", "an error of the drives is answered before the members hold it") \
+    X(DOUBT_NOT_FOLLOWED, "K5", "a member does not know that copies are in doubt since a write has failed") \
+    X(ADOPTED_WRITE_GIVEN_UP, "K6", "an adopted write that the drives do not take is answered so, though it may have been acknowledged") \
     X(DECIDED_AGAIN, "R3", "a unit that replays a resolved command decides again") \
     X(EFFECT_NOT_FOLLOWED, "R3", "a secondary does not apply the effects that it is told") \
     X(ATTENTION_UNRESOLVED, "R3", "a unit attention is told, and cleared by the primary alone") \
@@ -50,6 +53,7 @@
     X(OLD_LOGIN_RUNS_ON, "5 process, L4", "a login is accepted while commands of an earlier one are under way") \
     X(LOGIN_UNCHECKED, "fence, L4", "drive commands of an earlier login are admitted") \
     X(DONE_BEFORE_SAFE, "6 done", "DONE says that data is on the drives which is in the mirror only") \
+    X(ANSWERED_ONCE, "6 done", "an answer that is not confirmed is not given again, until something changes") \
     X(RELAY_OFF, "6 done", "a response whose switch the primary cannot reach does not go through a member") \
     X(MIRROR_DROPPED_BY_BLOCK, "M1", "CLEAN takes out every write of the same blocks") \
     X(DESTAGE_UNORDERED, "M1", "of two dirty writes that overlap the newer one may go to the drives first") \

@@ -26,7 +26,7 @@ static void answer(struct iswitch *x, struct list *waiting)
 
 bool away(const struct iswitch *x, uint8_t g)
 {
-    return x->away_ns[g] > 0 && x->now_ns - x->away_ns[g] >= AWAY_LIMIT_NS;
+    return x->away_ns[g] > 0 && x->now_ns - x->away_ns[g] >= AWAY_LIMIT_NS && !serves(x, g);
 }
 
 void away_tick(struct iswitch *x)

@@ -120,8 +120,7 @@ static void busy(void **state)
         test_host_answer(&t, at, NULL, slice_none());
         test_host_wait(&t, MS(1));
         expect_status(other, 0, 0);
-        view(1, true, true);
-        wait_alive(MS(50));
+        view(1, true, true); /* at once, not from the next time on that the switch looks */
         uint32_t good = test_host_command(&t, 1, 5ull << 48, ISCSI_FINAL, cdb, 0, NULL, 0);
         test_host_kept(&t, COMMAND_SCSI, &at);
         assert_int_equal(t.command[at].group, 1);

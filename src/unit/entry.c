@@ -21,7 +21,8 @@ static void put_outcome(struct cursor *c, const struct entry *e)
 {
     cursor_put8(c, e->status);
     cursor_put8(c, e->task_response);
-    cursor_put8(c, (uint8_t)(e->withdrawn | e->dirty << 1 | e->confirmed << 2 | e->applied << 3));
+    cursor_put8(c, (uint8_t)(e->withdrawn | e->dirty << 1 | e->confirmed << 2 | e->applied << 3 |
+                             e->doubt << 4));
     cursor_put32(c, e->transferred);
     cursor_put8(c, e->sense_length);
     cursor_put_bytes(c, e->sense, e->sense_length);
@@ -36,6 +37,7 @@ static void get_outcome(struct cursor *c, struct entry *e)
     e->dirty = flags & 2;
     e->confirmed = flags & 4;
     e->applied = flags & 8;
+    e->doubt = flags & 16;
     e->transferred = cursor_get32(c);
     e->sense_length = cursor_get8(c);
     if (e->sense_length > SENSE_MAX) {
@@ -112,6 +114,7 @@ bool entry_put(struct cursor *c, const struct entry *e)
     case ENTRY_SYNCED:
         cursor_put64(c, e->index);
         cursor_put64(c, e->next_order);
+        cursor_put8(c, e->doubt);
         break;
     case ENTRY_KINDS:
         break;
@@ -166,6 +169,7 @@ bool entry_get(struct cursor *c, struct entry *e)
     case ENTRY_SYNCED:
         e->index = cursor_get64(c);
         e->next_order = cursor_get64(c);
+        e->doubt = cursor_get8(c) != 0;
         break;
     case ENTRY_KINDS:
         return false;

@@ -34,6 +34,7 @@ struct entry {
     bool dirty;     /* DONE: its data is in the mirror */
     bool confirmed; /* DONE, in a snapshot: only its data matters, its response is confirmed */
     bool applied;   /* RESOLVED, in a snapshot: the state has its effect already */
+    bool doubt;     /* RESOLVED, DONE, SYNCED: copies of some blocks may differ by now */
     uint8_t status, task_response, sense_length;
     uint8_t sense[SENSE_MAX];
     uint32_t transferred;

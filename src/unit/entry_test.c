@@ -28,7 +28,7 @@ static struct entry sample(uint8_t kind)
         e.order = kind == ENTRY_DONE ? 17 : 0;
         e.status = 2;
         e.task_response = 5;
-        e.dirty = e.confirmed = true;
+        e.dirty = e.confirmed = e.doubt = true;
         e.transferred = 4096;
         e.sense_length = 18;
         memset(e.sense, 0x5A, 18);
@@ -65,6 +65,7 @@ static struct entry sample(uint8_t kind)
         e.id = (struct command_id){0, 0, 0};
         e.index = 1000;
         e.next_order = 2000;
+        e.doubt = true;
         break;
     case ENTRY_KINDS:
         break;
@@ -80,6 +81,7 @@ static void assert_same(const struct entry *a, const struct entry *b)
     assert_int_equal(a->withdrawn, b->withdrawn);
     assert_int_equal(a->dirty, b->dirty);
     assert_int_equal(a->confirmed, b->confirmed);
+    assert_int_equal(a->doubt, b->doubt);
     assert_int_equal(a->status, b->status);
     assert_int_equal(a->task_response, b->task_response);
     assert_int_equal(a->transferred, b->transferred);

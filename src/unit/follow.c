@@ -144,6 +144,8 @@ static void apply_epoch(struct unit *x, const struct entry *entry)
 void follow_apply(struct unit *x, const struct entry *entry, uint64_t index)
 {
     struct queued *q;
+    if (index > 0 && (entry->kind == ENTRY_RESOLVED || entry->kind == ENTRY_DONE))
+        x->doubt = entry->doubt;
     switch ((enum entry_kind)entry->kind) {
     case ENTRY_READY:
         apply_ready(x, entry, index);

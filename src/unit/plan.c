@@ -198,7 +198,7 @@ static void copy_failed(struct unit *x, struct queued *q, uint8_t ascq)
 {
     q->status = 0x02;
     q->sense_length = scsi_sense(q->sense, 0x0A, 0x0D, ascq);
-    run_finish(x, q);
+    run_failed(x, q);
 }
 
 /* Dirty data of any volume in the way: it is brought to the drives first. */
@@ -272,6 +272,10 @@ void plan_command(struct unit *x, struct queued *q)
     }
     if (q->planned && q->what == SCSI_COPY) {
         copy_next(x, q);
+        return;
+    }
+    if (q->planned && q->again) {
+        plan_write(x, q);
         return;
     }
     memset(plan, 0, offsetof(struct scsi_plan, effect));
@@ -377,6 +381,26 @@ static void ored(struct unit *x, struct queued *q)
     run_io(x, q, ARRAY_WRITE, q->work);
 }
 
+/* K6: whoever led before may have acknowledged this write when every member held it. It is kept,
+ * and tried again, as it would be in the mirror. */
+static bool may_be_acknowledged(const struct unit *x, const struct queued *q)
+{
+    const struct pool_info *pool = array_volume_pool(x->array, q->io_volume);
+    return pool && pool->cache == CACHE_MIRRORED && q->what == SCSI_WRITE &&
+           q->order <= x->adopted_order && !mutant(MUTANT_ADOPTED_WRITE_GIVEN_UP);
+}
+
+static void try_again(struct unit *x, struct queued *q)
+{
+    trace_error(
+        x->trace,
+        "order %llu, perhaps acknowledged, is not on drives: too few of them take it; it is "
+        "kept and tried again",
+        (unsigned long long)q->order);
+    q->again = true;
+    run_block(x, q); /* until run_retry() */
+}
+
 /* Its array work has ended. */
 void plan_drives_done(struct unit *x, struct queued *q)
 {
@@ -388,13 +412,17 @@ void plan_drives_done(struct unit *x, struct queued *q)
         run_kick(x, q->message.volume);
         return;
     }
+    if (q->io.failed && may_be_acknowledged(x, q)) {
+        try_again(x, q);
+        return;
+    }
     if (q->io.failed && q->what == SCSI_COPY) {
         copy_failed(x, q, 0x01);
         return;
     }
     if (q->io.failed) {
         medium_error(q, write);
-        run_finish(x, q);
+        run_failed(x, q);
         return;
     }
     if (unit_needs_flush(x, q)) { /* it went lone meanwhile: flushed, then answered */

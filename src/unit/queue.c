@@ -86,7 +86,7 @@ static void answer_again(struct unit *x, struct queued *q, const struct command_
         queue_order(x, q);
         return;
     }
-    run_respond(x, q);
+    run_respond(x, q, false);
 }
 
 void queue_order(struct unit *x, struct queued *q)
@@ -136,7 +136,7 @@ static void consider(struct unit *x, struct queued *q, uint64_t age_ns)
     }
     if (q->withdrawn && mutant(MUTANT_WITHDRAWAL_NOT_KEPT)) {
         run_outcome(q, 0x40, NULL);
-        run_respond(x, q);
+        run_respond(x, q, false);
         table_free(x, q);
         return;
     }

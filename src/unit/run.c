@@ -9,7 +9,8 @@
  * R1  no byte goes to a drive, and no response to a host, before stream_complete() has passed the
  * gate R2  commands that overlap run in their order R3  what a command changes in the state is
  * RESOLVED, and held by all, before it is applied R4  a response leaves only while
- * amend_may_answer() R5  a read is never answered without its data: run_data_lost()
+ * amend_may_answer() R5  a read is never answered without its data: run_data_lost() R6  that the
+ * drives did not do it is RESOLVED, and held by all, before it is answered: run_failed()
  */
 #include "unit/state.h"
 
@@ -72,7 +73,7 @@ void run_begin(struct unit *x, struct queued *q)
     q->io_volume = q->message.volume;
     q->group_barrier = !q->withdrawn && (q->message.kind == COMMAND_MANAGE || crosses(x, q));
     x->barriers += q->group_barrier;
-    q->planned = q->compared = false;
+    q->planned = q->compared = q->failed = q->again = false;
     q->range = 0;
     list_append(&run_volume(x, q)->commands, &q->volume_link);
     wait_for_gate(x, q, RUN_HANDSHAKE);
@@ -151,6 +152,31 @@ void run_outcome(struct queued *q, uint8_t status, const struct scsi_plan *plan)
         memcpy(q->sense, plan->sense, sizeof q->sense);
 }
 
+static void tell_resolved(struct unit *x, struct queued *q)
+{
+    struct entry entry = {
+        .kind = ENTRY_RESOLVED,
+        .id = q->message.id,
+        .status = q->status,
+        .task_response = q->task_response,
+        .sense_length = q->sense_length,
+        .transferred = q->transferred,
+        .applied = q->applied,
+        .doubt = unit_doubt(x),
+        .data = slice_bytes(q->resolution),
+        .data_length = q->reply_length,
+        .effect = queued_effect(q),
+        .effect_length = q->effect_length,
+    };
+    memcpy(entry.sense, q->sense, sizeof entry.sense);
+    q->resolved = true;
+    q->gate = mutant(MUTANT_NO_RESOLVED) ? 0 : stream_append(x, &entry);
+    if (mutant(MUTANT_RESOLVED_NOT_HELD))
+        q->gate = 0;
+    trace_detail(x->trace, "resolve %llu -> status %02x", (unsigned long long)q->order, q->status);
+    wait_for_gate(x, q, RUN_RESOLVING);
+}
+
 void run_resolve(struct unit *x, struct queued *q, const uint8_t *data, uint32_t data_length,
                  const uint8_t *effect, uint32_t effect_length)
 {
@@ -170,27 +196,22 @@ void run_resolve(struct unit *x, struct queued *q, const uint8_t *data, uint32_t
     }
     q->reply_length = data_length;
     q->effect_length = effect_length;
-    q->resolved = true;
     q->applied = false;
-    struct entry entry = {
-        .kind = ENTRY_RESOLVED,
-        .id = q->message.id,
-        .status = q->status,
-        .task_response = q->task_response,
-        .sense_length = q->sense_length,
-        .transferred = q->transferred,
-        .data = slice_bytes(q->resolution),
-        .data_length = data_length,
-        .effect = queued_effect(q),
-        .effect_length = effect_length,
-    };
-    memcpy(entry.sense, q->sense, sizeof entry.sense);
-    q->gate = mutant(MUTANT_NO_RESOLVED) ? 0 : stream_append(x, &entry);
-    if (mutant(MUTANT_RESOLVED_NOT_HELD))
-        q->gate = 0;
-    trace_detail(x->trace, "resolve %llu -> status %02x", (unsigned long long)q->order, q->status);
+    tell_resolved(x, q);
     run_volume(x, q)->resolving = q;
-    wait_for_gate(x, q, RUN_RESOLVING);
+}
+
+/* R6: the drives of whoever leads next may do it. Told as decided it is not run again, and what it
+ * left on the drives is in doubt with every member. */
+void run_failed(struct unit *x, struct queued *q)
+{
+    slice_drop(&q->work);
+    if (mutant(MUTANT_ERROR_UNRESOLVED)) {
+        run_finish(x, q);
+        return;
+    }
+    q->failed = true;
+    tell_resolved(x, q);
 }
 
 /* Which changes of the state outlive a power loss, whoever is in sync? */
@@ -246,13 +267,18 @@ void run_carried(struct unit *x, uint64_t cookie, bool failed)
     struct queued *q = &x->table[cookie];
     if (q->phase != RUN_CARRYING)
         return;
+    x->state_version++; /* what the drives have may be without it */
     if (failed) {
         trace_error(x->trace, "order %llu: what it asked of the drives did not succeed",
                     (unsigned long long)q->order);
+        bool known = q->status != 0; /* it was adopted so */
         q->status = 0x02;
         q->sense_length = scsi_sense(q->sense, 0x03, 0x0C, 0x00);
+        if (!known) {
+            run_failed(x, q);
+            return;
+        }
     }
-    x->state_version++; /* what the drives have may be without it */
     store_or_finish(x, q);
 }
 
@@ -311,6 +337,7 @@ void run_finish(struct unit *x, struct queued *q)
                           .order = q->order,
                           .withdrawn = q->withdrawn,
                           .dirty = mirrored && !mutant(MUTANT_DONE_BEFORE_SAFE),
+                          .doubt = unit_doubt(x),
                           .confirmed = q->confirmed,
                           .status = q->status,
                           .task_response = q->task_response,
@@ -337,7 +364,7 @@ void run_finish(struct unit *x, struct queued *q)
     scsi_done(x->scsi, &q->message, q->status, q->sense, q->sense_length);
     trace_detail(x->trace, "done %llu: status %02x%s", (unsigned long long)q->order, q->status,
                  mirrored ? ", in the mirror" : "");
-    run_respond(x, q);
+    run_respond(x, q, false);
     if (q->confirmed)
         slice_drop(&q->reply);
     table_maybe_free(x, q);
@@ -382,12 +409,12 @@ bool run_data_lost(const struct unit *x, const struct queued *q)
 
 /* To its switch, or through a member that reaches the switch; else it waits for the switch to ask
  * again. */
-void run_respond(struct unit *x, struct queued *q)
+void run_respond(struct unit *x, struct queued *q, bool around)
 {
     int s = q->message.id.sender;
     if (q->confirmed)
         return;
-    if (x->sender[s].linked && !x->sender[s].silent) {
+    if (x->sender[s].linked && !x->sender[s].silent && !around) {
         fill_response(x, q, unit_send(x, MESSAGE_RESPONSE, port_of_sender(s)));
         return;
     }
@@ -412,7 +439,10 @@ static void drain_gates(struct unit *x)
             return;
         list_remove(&q->run_link);
         if (q->phase == RUN_RESOLVING) {
-            go_on_resolved(x, q);
+            if (q->failed)
+                store_or_finish(x, q);
+            else
+                go_on_resolved(x, q);
             continue;
         }
         uint64_t took = x->now_ns - q->ordered_ns;

@@ -6,6 +6,12 @@
  * A session that is dead is refused for good: `dead` only grows, and is replicated. */
 #include "unit/state.h"
 
+enum {
+    AGAIN_MS = 1000, /* before an answer that is not confirmed is given again */
+    AGAIN_MAX = 64,  /* such answers at a time */
+    AGAIN_BYTES = 1 << 20,
+};
+
 void sessions_heard(struct unit *x, int sender, uint64_t session)
 {
     struct sender_state *s = &x->sender[sender];
@@ -217,8 +223,34 @@ static void watch_link(struct unit *x, int sender)
             struct queued *q = list_member(link, struct queued, hash);
             if (q->place == PLACE_DONE && q->message.id.sender == sender && !q->confirmed &&
                 !run_data_lost(x, q)) /* R5: it is run again when the switch asks */
-                run_respond(x, q);
+                run_respond(x, q, false);
         }
+}
+
+/* The oldest answer that its switch may lack was given, and is not confirmed: it was lost on a link
+ * over which signals pass, perhaps. It and those after it are given again, by another way. */
+static void watch_answers(struct unit *x, int sender)
+{
+    struct sender_state *s = &x->sender[sender];
+    struct command_id id = {(uint8_t)sender, s->session, s->confirmed + 1};
+    struct queued *q = s->session > s->dead ? table_find(x, &id) : NULL;
+    bool given = q && q->place == PLACE_DONE && !q->confirmed && !mutant(MUTANT_ANSWERED_ONCE);
+    if (!given || s->unconfirmed != id.sequence) {
+        s->unconfirmed = given ? id.sequence : 0;
+        s->unconfirmed_ns = x->now_ns;
+        return;
+    }
+    if (x->now_ns - s->unconfirmed_ns <= MS(AGAIN_MS))
+        return;
+    s->unconfirmed_ns = x->now_ns;
+    uint32_t bytes = 0;
+    for (int i = 0; i < AGAIN_MAX && q && q->place == PLACE_DONE && !q->confirmed; i++) {
+        if (!run_data_lost(x, q)) /* R5 */
+            run_respond(x, q, true);
+        bytes += q->reply.length; /* it may be late, not lost */
+        id.sequence++;
+        q = bytes < AGAIN_BYTES ? table_find(x, &id) : NULL;
+    }
 }
 
 static void primary_tick(struct unit *x, int sender)
@@ -232,6 +264,7 @@ static void primary_tick(struct unit *x, int sender)
         sessions_apply(x, &entry);
     }
     watch_link(x, sender);
+    watch_answers(x, sender);
     if (s->session > s->dead && suspect_allowed(x) && !heard_by_anybody(x, sender))
         declare_dead(x, sender);
     if (s->heard_session && s->heard_session <= s->dead && s->linked &&

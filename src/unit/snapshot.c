@@ -137,6 +137,7 @@ bool snapshot_send(struct unit *x, uint8_t module)
         unit_primary(x) || x->state == UNIT_STATE_ADOPTING || x->state == UNIT_STATE_CLEARING;
     struct entry end = {
         .kind = ENTRY_SYNCED, .index = leads ? x->index : x->applied, .next_order = x->next_order};
+    end.doubt = unit_doubt(x);
     write_entry(&w, &end);
     if (!w.failed)
         w.part[w.parts - 1].length = (uint32_t)(w.c.at - slice_bytes(w.part[w.parts - 1]));
@@ -235,6 +236,7 @@ static void apply_parts(struct unit *x)
             if (entry.kind == ENTRY_SYNCED) {
                 x->applied = entry.index;
                 x->next_order = entry.next_order;
+                x->doubt = entry.doubt;
             } else if (entry.kind == ENTRY_SESSION) {
                 x->sender[entry.id.sender].session = entry.session;
                 x->sender[entry.id.sender].confirmed = entry.sequence;

@@ -79,6 +79,8 @@ struct queued {
     uint64_t lba;
     uint32_t blocks, pattern_offset, pattern_length, ranges, allocation;
     bool planned, fua, compare, unmap;
+    bool again;    /* planned, and to be written once more: its drives did not take it */
+    bool failed;   /* the drives did not do it: members hold that it ends so, then it is answered */
     bool mirrored; /* a write that is answered from the mirror */
     struct array_io io;
     struct slice work;      /* what is written is not what the host sent: ORWRITE, EXTENDED COPY */
@@ -147,10 +149,11 @@ struct sender_state {
     bool linked;
     uint64_t heard_ns; /* 0: never */
     uint64_t heard_session, heard_incarnation_ns;
-    uint64_t session;        /* the current one, by the stream; 0 none */
-    uint64_t dead;           /* sessions up to this one are dead */
-    uint64_t confirmed;      /* of the current session */
-    uint64_t confirm_wanted; /* primary: heard, not in the stream yet */
+    uint64_t session;                     /* the current one, by the stream; 0 none */
+    uint64_t dead;                        /* sessions up to this one are dead */
+    uint64_t confirmed;                   /* of the current session */
+    uint64_t confirm_wanted;              /* primary: heard, not in the stream yet */
+    uint64_t unconfirmed, unconfirmed_ns; /* primary: sequence after `confirmed`, answered since */
     uint64_t told_dead_ns;
     uint64_t signal_ns;
     bool view_wanted, directory_wanted;
@@ -258,6 +261,7 @@ struct unit {
     /* follower side of the stream */
     uint64_t applied, held;
     bool stream_synced; /* has a state that the present primary's stream goes on from */
+    bool doubt; /* by the sequence, or as its own reign ended: copies on the drives may differ */
     bool held_wanted;
     uint64_t reported_ns;
     struct slice snapshot[SNAPSHOT_PARTS_MAX];
@@ -359,6 +363,7 @@ bool unit_lone(const struct unit *x);
 /* A lone primary counts a write as on the drives when it is flushed. This one, which was begun
  * before it was lone, is not. */
 bool unit_needs_flush(const struct unit *x, const struct queued *q);
+bool unit_doubt(const struct unit *x); /* may copies on the drives differ, as far as it knows? */
 const char *unit_word(uint8_t module, uint8_t group); /* "B1"; two at a time */
 uint64_t unit_tag(struct unit *x);
 struct message *unit_send(struct unit *x, enum message_kind kind, port_id to);
@@ -455,8 +460,9 @@ void run_block(struct unit *x, struct queued *q);
 void run_release_barrier(struct unit *x, struct queued *q);
 void run_io(struct unit *x, struct queued *q, enum array_op op, struct slice data);
 void run_finish(struct unit *x, struct queued *q); /* outcome is set: answer, DONE */
+void run_failed(struct unit *x, struct queued *q); /* ... by the drives: RESOLVED first */
 void run_outcome(struct queued *q, uint8_t status, const struct scsi_plan *plan);
-void run_respond(struct unit *x, struct queued *q);
+void run_respond(struct unit *x, struct queued *q, bool around); /* around: rather by a member */
 bool run_data_lost(const struct unit *x, const struct queued *q);
 void run_carried(struct unit *x, uint64_t cookie, bool failed);
 void run_stored(struct unit *x, uint64_t cookie, bool failed);

@@ -9,6 +9,8 @@
  *     then no region that the write-intent maps name is forgotten
  * K4  no write that is newer than an unfinished change of volumes goes where that still has to
  *     write zeroes
+ * K5  what a failed write may have left, who holds the queue has in doubt too
+ * K6  a write that whoever led before may have acknowledged is not given up: plan.c
  */
 #include "unit/state.h"
 
@@ -233,7 +235,8 @@ void takeover_serve(struct unit *x)
     x->cleared = true;
     amend_drives_told(x);
     loops_trust(x);
-    array_begin(x->array, x->record.epoch, x->in_doubt); /* it may write from now on: K1 */
+    bool failed = knows_state(x) && x->doubt && !mutant(MUTANT_DOUBT_NOT_FOLLOWED); /* K5 */
+    array_begin(x->array, x->record.epoch, x->in_doubt || failed); /* it may write: K1 */
     takeover_tick(x);
 }
 

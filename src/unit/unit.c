@@ -36,6 +36,11 @@ bool unit_needs_flush(const struct unit *x, const struct queued *q)
            !mutant(MUTANT_LONE_UNFLUSHED);
 }
 
+bool unit_doubt(const struct unit *x)
+{
+    return unit_primary(x) ? array_in_doubt(x->array) : x->doubt;
+}
+
 const char *unit_word(uint8_t module, uint8_t group)
 {
     static char words[4][4];
@@ -151,6 +156,7 @@ void unit_become(struct unit *x, enum unit_state state)
     if (leads(before) && !leads(state)) {
         run_stop(x);
         mirror_stop(x);
+        x->doubt |= array_in_doubt(x->array);
         array_halt(x->array);
         stream_end(x);
         x->handing = MODULE_NONE;
@@ -217,7 +223,7 @@ void unit_go_out(struct unit *x, const char *why)
     for (int s = 0; s < SENDER_MAX; s++)
         sessions_forget(&x->sender[s]);
     loops_trust(x);
-    x->stream_synced = false;
+    x->stream_synced = x->doubt = false;
     x->applied = x->held = 0;
     x->storing = false;
     x->state_version++;
@@ -336,6 +342,8 @@ static void pump(struct unit *x, bool time)
     mirror_destage(x);
     array_pump(x->array, x->now_ns, x->actions);
     loops_notices(x);
+    if (x->handing != MODULE_NONE && !x->stopping) /* stopping: the other may be about to, too */
+        handover_tick(x); /* what it waits for may have ended: hosts wait */
     if (time) {
         stream_flush(x);
         if (x->held_wanted)

@@ -126,6 +126,114 @@ void story_drive_that_errs(struct story *s)
     story_assert(s, story_stamp(s, 0, 72, 0) == w2->stamp);
 }
 
+static void fail_both(struct story *s, bool fail)
+{
+    story_fail_drive(s, 0, fail);
+    story_fail_drive(s, 32, fail);
+}
+
+/* No drive takes a write, and its primary dies as it finds that out. Nobody knows, so it has not
+ * said so to the host either: whoever leads next carries it out. */
+void story_failed_write_has_one_outcome(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    story_run(s, MS(100));
+    fail_both(s, true);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "A1 > drive t?/00 is failed*"), MS(1000));
+    story_run(s, MS(50));
+    story_mark(s);
+    story_lose(s, "A", "B", MESSAGE_STREAM);
+    story_until(s, story_said(s, "A1 > *: status 02*") || story_said(s, "A1 > * status 02"),
+                MS(7000));
+    story_run(s, MS(20)); /* an answer would be there */
+    fail_both(s, false);
+    story_crash(s, "A");
+    story_good(s, w, MS(3000));
+    for (int i = 0; i < 4; i++)
+        story_assert(s, story_stamp(s, 0, 64, i % 2) == w->stamp);
+}
+
+/* It is known, and nobody has been answered: who leads next answers so, and does not run it. */
+void story_failed_write_is_not_run_again(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    story_run(s, MS(100));
+    fail_both(s, true);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "A1 > drive t?/00 is failed*"), MS(1000));
+    story_mark(s);
+    story_until(s, story_said(s, "B1 > resolved *"), MS(7000));
+    fail_both(s, false);
+    story_crash(s, "A");
+    story_answered(s, w, MS(3000));
+    story_assert(s, w->status == 2);
+    story_expect(s, "A1 > resolve * -> status 02\n"
+                    "B1 > resolved *\n"
+                    "B1 > adopt 1 commands, * -> serve\n"
+                    "B1 > done *: status 02\n");
+    uint64_t stamp = story_stamp(s, 0, 64, 0);
+    for (int i = 0; i < 4; i++)
+        story_assert(s, story_stamp(s, 0, 64, i % 2) == stamp);
+}
+
+static void break_trays(struct story *s, const char *module, bool broken)
+{
+    static const char *const trays[] = {"L1", "L2"};
+    for (int i = 0; i < 2; i++)
+        if (broken)
+            story_break(s, module, trays[i]);
+        else
+            story_restore(s, module, trays[i]);
+}
+
+/* One copy has it, and the other has not, when both trays go. Its host is told that it failed, and
+ * everybody knows that; then its primary dies. The copies come to agree. */
+void story_failed_write_leaves_doubt(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    break_trays(s, "B", true); /* else it would be given control */
+    story_run(s, MS(100));
+    story_lose(s, "A", "L2", MESSAGE_DRIVE_COMMAND);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, on_drive(s, 0, 64) == w->stamp, MS(100));
+    break_trays(s, "A", true);
+    story_answered(s, w, MS(9000));
+    story_assert(s, w->status == 2 && on_drive(s, 32, 64) != w->stamp);
+    story_run(s, MS(20));
+    story_assert(s, story_record(s, 0)->drive_state[0] == DRIVE_STATE_GOOD &&
+                        story_record(s, 0)->drive_state[32] == DRIVE_STATE_GOOD);
+    story_assert(s, story_said(s, "B1 > done *"));
+    story_crash(s, "A");
+    break_trays(s, "B", false);
+    story_until(s, story_primary(s, "B1"), MS(5000));
+    story_until(s, on_drive(s, 0, 64) == on_drive(s, 32, 64), MS(3000));
+    uint64_t stamp = story_stamp(s, 0, 64, 0);
+    for (int i = 0; i < 4; i++)
+        story_assert(s, story_stamp(s, 0, 64, i % 2) == stamp);
+}
+
+/* Acknowledged from memory, and its DONE is lost with its primary. The next one cannot bring it to
+ * the drives for long, and does not give it up. */
+void story_acknowledged_write_meets_bad_drives(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    story_flush(s, 0, 0);
+    story_run(s, MS(100));
+    fail_both(s, true);
+    story_mark(s);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "B1 > ready *: held"), MS(50));
+    story_lose(s, "A", "B", MESSAGE_STREAM);
+    story_good(s, w, MS(50));
+    story_assert(s, !story_said(s, "B1 > done *"));
+    story_crash(s, "A");
+    story_run(s, MS(9000)); /* all limits of drives run out */
+    fail_both(s, false);
+    for (int i = 0; i < 4; i++)
+        story_assert(s, story_stamp(s, 0, 64, i % 2) == w->stamp);
+}
+
 /* Writes that overlap are destaged together; CLEAN of one drops exactly its own blocks. */
 void story_overlapping_writes_destaged_together(struct story *s)
 {

@@ -131,6 +131,23 @@ void story_switch_wakes_in_a_dead_session(struct story *s)
     story_assert(s, story_stamp(s, 0, 64, 0) == w->stamp);
 }
 
+/* Commands and signals pass between the switch and the primary, and answers do not: they go through
+ * the secondary, and nobody takes over. */
+void story_answers_alone_are_lost(struct story *s)
+{
+    uint64_t epoch = story_record(s, 0)->epoch;
+    struct op *w[8];
+    story_lose(s, "A", "IS1", MESSAGE_RESPONSE);
+    for (int i = 0; i < 8; i++)
+        w[i] = story_send_write(s, 0, 64 + (uint64_t)i * 8, 8, 0);
+    struct op *r = story_send_read(s, 0, 64, 8, 0);
+    for (int i = 0; i < 8; i++)
+        story_good(s, w[i], MS(2500));
+    story_good(s, r, MS(2500));
+    story_assert(s, op_block_stamp(r->in, 64) == w[0]->stamp);
+    story_assert(s, story_record(s, 0)->epoch == epoch && story_primary(s, "A1"));
+}
+
 void story_secondary_never_answers_ready(struct story *s)
 {
     story_lose(s, "B", "A", MESSAGE_HELD);
@@ -164,12 +181,17 @@ static void write_slowly(struct story *s, struct op **w, int count)
     }
 }
 
-/* A primary whose READY came and whose DONE does not, and that says nothing of why. */
+/* A primary whose READY came and whose DONE does not, and that says nothing of why. Its drives
+ * answer in time again when it has been suspected: how long a takeover is with slow drives is not
+ * the question. */
 void story_processing_limit(struct story *s)
 {
     struct op *w[30];
     story_lose(s, "A", "B", MESSAGE_SIGNAL);
     write_slowly(s, w, 30);
+    story_until(s, story_said(s, "B1 > suspects A1: processing*"), MS(5000));
+    disk_slow(s->world, 0, 0);
+    disk_slow(s->world, 32, 0);
     for (int i = 0; i < 30; i++)
         story_good(s, w[i], MS(5000));
     story_expect(s, "B1 > suspects A1: processing -> stops answering ready in epoch *\n"

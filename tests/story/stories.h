@@ -52,6 +52,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(done_lost_with_the_crash, plain)                           \
     X(response_lost_after_done_arrived, plain)                   \
     X(switch_to_unit_link_cut, plain)                            \
+    X(answers_alone_are_lost, plain)                             \
     X(link_cut_one_way, plain)                                   \
     X(deaf_unit_does_not_claim, plain)                           \
     X(interface_switch_dies_with_a_write, plain)                 \
@@ -73,6 +74,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(new_session_while_the_next_primary_lags, three_modules)    \
     X(planned_takeover_with_messages_in_flight, plain)           \
     X(blind_primary_drops_nobody, plain)                         \
+    X(planned_takeover_waits_for_nothing_else, plain)            \
     X(blind_primary_gives_control_to_nobody, plain)              \
     X(compare_and_write_between_resolved_and_answer, plain)      \
     X(compare_and_write_resolved_is_lost, plain)                 \
@@ -86,6 +88,10 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(old_write_in_the_tray, write_through)                      \
     X(drive_given_up_and_then_a_takeover, write_through)         \
     X(drive_that_errs, write_through)                            \
+    X(failed_write_has_one_outcome, write_through)               \
+    X(failed_write_is_not_run_again, write_through)              \
+    X(failed_write_leaves_doubt, write_through)                  \
+    X(acknowledged_write_meets_bad_drives, plain)                \
     X(tray_loses_power_for_a_moment, deaths_unknown)             \
     X(tray_loses_power_and_its_primary_dies, deaths_unknown)     \
     X(or_write_half_done, write_through)                         \

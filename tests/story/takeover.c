@@ -156,6 +156,27 @@ void story_planned_takeover_with_messages_in_flight(struct story *s)
     story_assert(s, !story_said(s, "* > claims epoch *"));
 }
 
+/* Hosts wait for one drain, not for the next time that the primary looks around. */
+void story_planned_takeover_waits_for_nothing_else(struct story *s)
+{
+    for (int i = 0; i < 4; i++) {
+        const char *gives =
+            i % 2 ? "B1 > gives control to A1: asked" : "A1 > gives control to B1: asked";
+        struct manage_request move = {.verb = MANAGE_GROUP_MOVE, .module = (uint8_t)(1 - i % 2)};
+        uint8_t bytes[MANAGE_REQUEST_BYTES_MAX];
+        story_run(s, MS(100) + (uint64_t)i * MS(1));
+        story_mark(s);
+        struct op *m =
+            op_manage(s->site->clients, bytes, manage_encode(&move, bytes, sizeof bytes));
+        m->path = SWITCH_MAX;
+        op_begin(s->site->clients, m);
+        story_until(s, story_said(s, gives), MS(100));
+        struct op *w = story_send_write(s, 0, 64, 8, i / 2);
+        story_good(s, w, MS(4));
+        story_assert(s, story_primary(s, i % 2 ? "A1" : "B1"));
+    }
+}
+
 /* The outcome was resolved, and held by the secondary; the answer was not given. */
 void story_compare_and_write_between_resolved_and_answer(struct story *s)
 {
