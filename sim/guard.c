@@ -40,7 +40,7 @@ struct asked {
 
 struct loop_guard {
     struct asked asked[GROUP_MAX][FENCES]; /* by epoch: one that is refused may come between */
-    struct members allowed[GROUP_MAX]; /* of the fence that stands */
+    struct members allowed[GROUP_MAX];     /* of the fence that stands */
     uint64_t epoch[GROUP_MAX];
     struct drive_command command[COMMANDS];
     uint32_t commands; /* highest used + 1 */
