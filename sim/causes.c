@@ -15,7 +15,8 @@ struct causes {
     const struct site *site;
     struct world *world;
     struct record last[GROUP_MAX];
-    uint64_t settled_ns[GROUP_MAX]; /* when all were last seen in sync */
+    uint64_t settled_ns[GROUP_MAX];  /* when all were last seen in sync */
+    uint64_t unserved_ns[GROUP_MAX]; /* since when whoever leads has not served; now: it serves */
     char sentence[SENTENCE];
 };
 
@@ -25,8 +26,10 @@ struct causes *causes_new(const struct site *site)
     must(c);
     c->site = site;
     c->world = site->world;
-    for (int g = 0; g < site->options.groups; g++)
+    for (int g = 0; g < site->options.groups; g++) {
         c->last[g] = *cell_record(c->world, g);
+        c->unserved_ns[g] = world_now(c->world);
+    }
     return c;
 }
 
@@ -99,6 +102,9 @@ const char *causes_look(struct causes *c)
         c->last[g] = *record;
         if (settled(c, g))
             c->settled_ns[g] = now;
+        c->unserved_ns[g] = record->previous.count == 0 ? now : c->unserved_ns[g];
+        if (now - c->unserved_ns[g] >= c->site->options.limits.fence_ns)
+            c->settled_ns[g] = 0; /* who is given control and cannot serve may lose it */
     }
     return c->sentence[0] ? c->sentence : NULL;
 }

@@ -4,8 +4,9 @@
 
 /* No member of a group is dropped, and nobody claims, without a cause: while nothing is wrong with
  * any module, with the register or with what joins the modules, the record changes its primary by a
- * planned move only, which leaves all members in sync. A slow drive is no dead controller, and a
- * sick interface switch or tray is none, either. */
+ * planned move only, which leaves all members in sync; unless whoever was given control cannot
+ * serve within the fence limit. A slow drive is no dead controller, and a sick interface switch or
+ * tray is none, either. */
 
 #include "sim/site.h"
 

@@ -10,7 +10,7 @@
 #include "sim/handshakes.h"
 #include "sim/kinds.h"
 
-enum { REIGNS = 4096, ANSWERS = 1 << 16, COMMANDS = 4096, SENTENCE = 400 };
+enum { REIGNS = 4096, ANSWERS = 1 << 16, COMMANDS = 4096, FENCES = 16, SENTENCE = 400 };
 
 struct reign {
     uint64_t epoch;
@@ -32,10 +32,15 @@ struct drive_command {
     struct drive_message message;
 };
 
+/* A fence that somebody asked for. */
+struct asked {
+    uint64_t epoch;
+    struct members allowed;
+};
+
 struct loop_guard {
-    struct members asked[GROUP_MAX]; /* of the fence that was asked for last */
-    uint64_t asked_epoch[GROUP_MAX];
-    struct members allowed[GROUP_MAX]; /* of the fence that stands */
+    struct asked asked[GROUP_MAX][FENCES]; /* by epoch: one that is refused may come between */
+    struct members allowed[GROUP_MAX];     /* of the fence that stands */
     uint64_t epoch[GROUP_MAX];
     struct drive_command command[COMMANDS];
     uint32_t commands; /* highest used + 1 */
@@ -200,13 +205,14 @@ static void fence_answered(struct guard *g, const struct part *part, const struc
     struct loop_guard *loop = &g->loop[port_index(part->port)];
     if (fence->result == FENCE_DONE)
         handshakes_fenced(g->handshakes, port_index(part->port), fence);
-    if (fence->result != FENCE_DONE || fence->epoch != loop->asked_epoch[fence->bank])
+    const struct asked *asked = &loop->asked[fence->bank][fence->epoch % FENCES];
+    if (fence->result != FENCE_DONE || fence->epoch != asked->epoch)
         return;
     if (fence->epoch < loop->epoch[fence->bank])
         violated(g, "%s took a fence of epoch %llu below its %llu", part->name,
                  (unsigned long long)fence->epoch, (unsigned long long)loop->epoch[fence->bank]);
     loop->epoch[fence->bank] = fence->epoch;
-    loop->allowed[fence->bank] = loop->asked[fence->bank];
+    loop->allowed[fence->bank] = asked->allowed;
     for (uint32_t i = 0; i < loop->commands; i++) {
         struct drive_command *c = &loop->command[i];
         bool here = c->used && c->life == world_life(g->world, part->process);
@@ -240,9 +246,9 @@ static void received(void *watcher, struct part *part, const struct message *mes
     if (message->kind == MESSAGE_DRIVE_COMMAND)
         drive_command_came(g, part, message);
     else if (message->kind == MESSAGE_FENCE) {
-        struct loop_guard *loop = &g->loop[port_index(part->port)];
-        loop->asked[message->fence.bank] = message->fence.allowed;
-        loop->asked_epoch[message->fence.bank] = message->fence.epoch;
+        const struct fence_message *fence = &message->fence;
+        g->loop[port_index(part->port)].asked[fence->bank][fence->epoch % FENCES] =
+            (struct asked){fence->epoch, fence->allowed};
     } else if (message->kind == MESSAGE_RESPONSE && port_kind(part->port) != PORT_KIND_UNIT)
         check_response(g, &message->response);
 }

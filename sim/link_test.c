@@ -289,6 +289,25 @@ static void a_queue_is_not_without_end(void **unused)
     pair_end(&t);
 }
 
+/* What a process that people stop does not do has a cause. */
+static void a_process_that_is_to_stop_is_not_sound(void **state)
+{
+    (void)state;
+    struct pair t;
+    pair_begin(&t, 3);
+    assert_true(world_sound_since(t.world, t.pa) <= world_now(t.world));
+    world_stop(t.world, t.pa);
+    assert_true(world_sound_since(t.world, t.pa) == UINT64_MAX);
+    assert_true(world_sound_since(t.world, t.pb) <= world_now(t.world));
+    world_run(t.world, MS(5));
+    world_crash(t.world, t.pa);
+    world_run(t.world, MS(5));
+    uint64_t again_ns = world_now(t.world);
+    world_start(t.world, t.pa);
+    assert_int_equal(world_sound_since(t.world, t.pa), again_ns);
+    pair_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +322,7 @@ int main(void)
         cmocka_unit_test(kinds_vanish_until_they_do_not),
         cmocka_unit_test(a_narrow_link_is_slow_for_what_is_large),
         cmocka_unit_test(a_queue_is_not_without_end),
+        cmocka_unit_test(a_process_that_is_to_stop_is_not_sound),
         cmocka_unit_test(the_same_seed_gives_the_same_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -499,7 +499,7 @@ void world_start(struct world *world, int process)
     struct process *p = &world->process[process];
     must(!p->living);
     p->living = true;
-    p->paused = false;
+    p->paused = p->stopping = false;
     p->life++;
     p->busy_until = p->disturbed_ns = world->now_ns;
     world_say(world, "-- start %s", p->name);
@@ -575,6 +575,7 @@ void world_resume(struct world *world, int process)
 void world_stop(struct world *world, int process)
 {
     world_say(world, "-- stop %s", world->process[process].name);
+    world->process[process].stopping = true;
     for (int i = 0; i < world->parts; i++) {
         if (world->part[i].process != process)
             continue;

@@ -121,7 +121,8 @@ void world_clock_jump(struct world *world, int process, uint64_t forward_ns);
 /* From now on each of its steps costs so much more. */
 void world_slow(struct world *world, int process, uint64_t more_ns);
 /* Since when nothing has been done to that process that could hold it up; UINT64_MAX: it is dead,
- * stopped or slow now. Links, the register and drives tell the same of themselves. */
+ * stopped, told to stop in order or slow now. Links, the register and drives tell the same of
+ * themselves. */
 uint64_t world_sound_since(const struct world *world, int process);
 
 /* ---- for the other files of this room ---- */

@@ -103,7 +103,7 @@ void world_slow(struct world *world, int process, uint64_t more_ns)
 uint64_t world_sound_since(const struct world *world, int process)
 {
     const struct process *p = &world->process[process];
-    return p->living && !p->paused && !p->more_ns ? p->disturbed_ns : UINT64_MAX;
+    return p->living && !p->paused && !p->stopping && !p->more_ns ? p->disturbed_ns : UINT64_MAX;
 }
 
 struct random *world_random(struct world *world)

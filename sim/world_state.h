@@ -12,6 +12,7 @@ enum { DRIFT_MODEST = 50000 }; /* parts per million */
 struct process {
     char name[16];
     bool living, paused;
+    bool stopping; /* it was told to stop in order */
     uint32_t life;
     uint64_t clock_ns, clock_at; /* its clock showed that at that time of the world */
     int32_t drift;               /* parts per million */

@@ -113,6 +113,7 @@
     X(DIRTY_NOT_SET_AT_DROP, "A2", "a drop that leaves the primary lone does not set `dirty`") \
     X(DIRTY_CLEARED_EARLY, "A2", "`dirty` is cleared before all of it is on the drives") \
     X(CLAIM_BACK_EMPTY, "C4", "who claimed without the state, and never read it, claims back as if it had it") \
+    X(CLAIMANT_REMEMBERS, "C6", "a claimant that lives, and has not served, is taken for one that has what was in memory") \
     X(ANSWERS_BEFORE_IT_KNOWS, "A4", "a member counts before it has confirmed that it is one") \
     X(DIRTY_CLEARED_AT_JOIN, "A4", "`dirty` is cleared by the swap that takes a member in, before the member knows of it") \
     X(LEAVES_WITHOUT_LOOKING, "coming back", "a joining unit that loses its primary goes out without reading the record") \

@@ -10,6 +10,8 @@
  * C5  who hears no loop switch does not claim
  * C4  who has claimed without the state, and was deposed before it was read from the drives, claims
  * back in the same way: it has nothing to serve but what the drives hold
+ * C6  a claim over one that has not served, when none whom `previous` names lives, is a cold start:
+ * that one lives, but remembers nothing
  */
 #include "base/text.h"
 #include "unit/state.h"
@@ -138,16 +140,39 @@ static bool any_lives(const struct unit *x)
     return false;
 }
 
+/* Does somebody have what was in memory only? A claimant that has not served has no more of it than
+ * it had before, when `previous` names it. */
+static bool memory_lives(const struct unit *x)
+{
+    if (x->record.previous.count == 0 || mutant(MUTANT_CLAIMANT_REMEMBERS))
+        return any_lives(x);
+    for (int i = 0; i < x->record.previous.count; i++)
+        if (x->living_previous[i])
+            return true;
+    return false;
+}
+
+/* What a claim without the state takes over. Over one that claimed when everybody was dead, and has
+ * not served, it is the same cold start. */
+static void note_losses(struct unit *x, enum claim_kind kind)
+{
+    bool holds_queue = kind == CLAIM_SECONDARY || kind == CLAIM_BACK;
+    bool again = x->state == UNIT_STATE_DEPOSED && x->nobody_lived;
+    x->claim = kind;
+    x->stateless = !holds_queue;                                   /* C4 */
+    x->nobody_lived = !holds_queue && (again || !memory_lives(x)); /* C6 */
+    x->in_doubt = kind == CLAIM_OVER_LONE || (kind == CLAIM_COLD && !x->record.clean);
+    if (mutant(MUTANT_WITHOUT_DOUBT))
+        x->in_doubt = false;
+    if (kind == CLAIM_OVER_LONE && x->nobody_lived && x->record.previous.count > 0)
+        x->claim = CLAIM_COLD;
+}
+
 void claim_swap(struct unit *x, enum claim_kind kind)
 {
     struct record next = x->record;
     bool holds_queue = kind == CLAIM_SECONDARY || kind == CLAIM_BACK;
-    x->claim = kind;
-    x->stateless = !holds_queue; /* C4 */
-    x->nobody_lived = !holds_queue && !any_lives(x);
-    x->in_doubt = kind == CLAIM_OVER_LONE || (kind == CLAIM_COLD && !x->record.clean);
-    if (mutant(MUTANT_WITHOUT_DOUBT))
-        x->in_doubt = false;
+    note_losses(x, kind);
     next.generation++;
     next.epoch++;
     next.primary = x->self;

@@ -318,6 +318,29 @@ void story_cold_start_of_a_volatile_cache(struct story *s)
     story_assert(s, story_said(s, "* cold_start group=1 volatile_cache=lost"));
 }
 
+/* Who claims when everybody was dead cannot reach the drives, and lives on; another claims over it.
+ * What was in memory only is lost all the same, and people are told. */
+void story_cold_start_that_another_ends(struct story *s)
+{
+    struct op *kept = story_write(s, 0, 0, 8, 0);
+    story_flush(s, 0, 0);
+    uint64_t flushed_ns = world_now(s->world);
+    story_write(s, 0, 64, 8, 0);
+    story_crash(s, "A");
+    story_crash(s, "B");
+    oracle_forget_since(s->site->oracle, flushed_ns);
+    story_cut(s, "A", "L1", LINK_BOTH);
+    story_cut(s, "A", "L2", LINK_BOTH);
+    story_restart(s, "A");
+    story_until(s, story_said(s, "A1 > claims epoch *: cold_start"), MS(10000));
+    story_restart(s, "B");
+    story_until(s, story_primary(s, "B1"), MS(20000));
+    story_settle_attentions(s);
+    story_assert(s, story_said(s, "B1 > claims epoch *: lone_gone"));
+    story_assert(s, story_stamp(s, 0, 0, 1) == kept->stamp);
+    story_assert(s, story_said(s, "* cold_start group=1 volatile_cache=lost"));
+}
+
 /* Everybody stops in order, and the next start has nothing to resynchronise. */
 void story_stop_in_order_and_start_again(struct story *s)
 {

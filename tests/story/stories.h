@@ -122,6 +122,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(lone_primary_without_its_lease, plain)                     \
     X(cold_start_after_a_power_cut, write_through)               \
     X(cold_start_of_a_volatile_cache, plain)                     \
+    X(cold_start_that_another_ends, plain)                       \
     X(stop_in_order_and_start_again, plain)                      \
     X(module_stops_alone, plain)                                 \
     X(modules_stop_before_their_switches, plain)                 \
