@@ -126,6 +126,8 @@ static void execute(struct iswitch *x, struct task *task)
     }
     if (task->refused)
         response_queue(x, task);
+    else if (task->ended)
+        task_hold(x, task);
     else if (task->buffer)
         data_expect(x, task);
     else if (task->data_length > 0 && task->flags & (ISCSI_COMMAND_READ | ISCSI_COMMAND_WRITE)) {

@@ -52,6 +52,7 @@ enum task_state {
     TASK_STATE_READY, /* waits for the sender's window */
     TASK_STATE_SENT,  /* with the sender: a response will come */
     TASK_STATE_PARTS, /* task management: its parts are with the groups */
+    TASK_STATE_HELD,  /* a task management function ends it, if its group agrees */
     TASK_STATE_RESPOND, /* its response is being given to the host */
     TASK_STATES,
 };
@@ -114,7 +115,7 @@ struct task {
     uint32_t next_lun;   /* target reset of a host: where it goes on */
     uint32_t victim_itt; /* ABORT TASK: its task, which was with a group; else 0 */
     bool overtaken;      /* ABORT TASK: its task completed meanwhile */
-    bool ended;          /* withdrawn, since a request ends it: that waits for its answer */
+    bool ended;          /* a request ends it: withdrawn, held, or to be held when it is due */
     bool told;           /* ... which the host gets though it was aborted */
 };
 
@@ -162,7 +163,7 @@ struct session {
     uint32_t window_used, spare_used;
     uint32_t early_used; /* of the window, by tasks whose turn has not come */
     struct list tasks;   /* in_session */
-    struct list early, data, proof, respond, elsewhere; /* of those states; SENT and PARTS */
+    struct list early, data, proof, respond, elsewhere; /* of those states; SENT, PARTS, HELD */
     struct list itt[ITT_BUCKETS];
     struct list free;
     uint64_t payload_bytes;
@@ -501,6 +502,8 @@ void task_set_itt(struct task *task, uint32_t itt);
  */
 bool task_may_charge(const struct iswitch *x, const struct session *session, uint32_t bytes);
 void task_charge(struct iswitch *x, struct task *task, uint32_t bytes);
+/* It goes no further, and needs its data no more: until its request is decided. */
+void task_hold(struct iswitch *x, struct task *task);
 /* All its data is here, as of begun_ns: on to its group, or to what it must wait for first. */
 void task_route(struct iswitch *x, struct task *task);
 /* Tasks that wait go on as far as they can. */
