@@ -77,12 +77,14 @@ struct task {
     bool part;        /* of `parent`; unknown to the host */
     bool silent;      /* the host gets no response */
     bool refused;     /* answered by ourselves as soon as it is due */
+    bool kept;        /* EARLY: a request other than a SCSI command, in `header` and `buffer` */
     bool proved;      /* begun_ns is the time of a ping that was answered */
     uint8_t flags;    /* byte 1 of the SCSI Command */
     uint8_t function; /* enum task_function */
     uint8_t group;
     uint16_t volume;
     uint8_t cdb[16];
+    uint8_t header[ISCSI_BHS_BYTES]; /* of one that is kept */
     uint64_t lun;
     uint32_t itt, cmd_sn, expected_length;
     uint64_t begun_ns; /* its last byte came */
@@ -205,6 +207,10 @@ struct receive {
     uint32_t offset;
     bool act;                 /* the PDU counts; false: it is only skipped */
     bool damaged;             /* its data digest is wrong */
+    bool keep;                /* it came before its turn: early.c */
+    bool replayed;            /* it was kept, its data is in ... */
+    struct buffer *replay;    /* ... */
+    uint64_t begun_ns;        /* ... and its last byte came then */
     struct task *task;        /* that it belongs to, if it still is ... */
     uint32_t task_generation; /* ... this one */
 };
@@ -381,10 +387,17 @@ void pdu_end(struct iswitch *x, struct connection *c);
 /* The PDU has come with a wrong data digest: it is rejected, and what it belongs to goes on, or
  * ends, without it (RFC 7143 7.8). */
 void pdu_damaged(struct iswitch *x, struct connection *c);
-/* A request other than a SCSI command: is its CmdSN due, so that it counts? */
-bool pdu_in_order(const struct connection *c);
-/* ... it counts now: the next CmdSN is due. */
+/* A request other than a SCSI command counts now: the next CmdSN is due. */
 void pdu_advance(struct iswitch *x, struct connection *c);
+
+/* ---- early.c ---- */
+
+/* Is it not this request's turn? Then: keeps it until it is; its last byte has come. */
+bool early_is(const struct connection *c);
+enum verdict early_begin(struct iswitch *x, struct connection *c);
+void early_end(struct connection *c);
+/* Between two PDUs: a kept request that is due becomes the one under way. False: there is none. */
+bool early_replay(struct iswitch *x, struct connection *c);
 
 /* ---- login.c, text.c, nop.c, logout.c ---- */
 
@@ -524,6 +537,8 @@ void command_end(struct iswitch *x, struct connection *c);
 void command_damaged(struct iswitch *x, struct connection *c);
 /* Is the command with that CmdSN here, ahead of its turn? */
 bool command_early(const struct session *session, uint32_t cmd_sn);
+/* Something of this host holds payload and waits for what may lie behind the PDU under way. */
+bool command_others_wait(const struct session *session);
 /* Early commands that are due now. */
 void command_due(struct iswitch *x, struct connection *c);
 /* CHECK CONDITION, ABORTED COMMAND (RFC 7143 11.4.7.2) from ourselves. */

@@ -38,8 +38,6 @@ static const struct iscsi_task_request *request_of(const struct connection *c)
 enum verdict management_begin(struct iswitch *x, struct connection *c)
 {
     const struct session *session = c->session;
-    if (!pdu_in_order(c))
-        return VERDICT_SKIP;
     if (session->spare_used + 1 + x->config.sender.groups > TASK_SPARE) {
         connection_reject(x, c, ISCSI_REJECT_TOO_MANY_IMMEDIATE);
         return VERDICT_SKIP;
@@ -270,7 +268,7 @@ void management_end(struct iswitch *x, struct connection *c)
     request->function = pdu->function & ISCSI_TASK_FUNCTION_MASK;
     request->lun = be64_get(pdu->lun);
     request->cmd_sn = be32_get(pdu->cmd_sn);
-    request->begun_ns = c->arrival_ns;
+    request->begun_ns = c->receive.replayed ? c->receive.begun_ns : c->arrival_ns;
     task_set_itt(request, be32_get(pdu->itt));
     trace_info(x->trace, "host %s: task management function %d", c->peer, request->function);
     if (request->function >= FUNCTIONS)
