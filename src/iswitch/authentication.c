@@ -97,6 +97,13 @@ static enum iscsi_login_status challenge(struct connection *c, const char *algor
     return ISCSI_LOGIN_SUCCESS;
 }
 
+void iswitch_set_secrets(struct iswitch *x, const struct secrets *secrets)
+{
+    must(secrets->users == x->config.secrets.users); /* connections know theirs by number */
+    x->config.secrets = *secrets;
+    trace_info(x->trace, "CHAP secrets have been read again");
+}
+
 static const struct secret *find_user(const struct iswitch *x, const char *name)
 {
     for (uint8_t i = 0; i < x->config.secrets.users; i++)

@@ -268,13 +268,40 @@ static void optional(void **state)
     assert_int_equal(status_of(&pdu), ISCSI_LOGIN_AUTHENTICATION);
 }
 
+static uint16_t login_as(uint32_t stream, const char *initiator, const char *secret)
+{
+    char text[300], names[300];
+    snprintf(names, sizeof names, "InitiatorName=%s\nTargetName=" TEST_TARGET "\n", initiator);
+    struct test_pdu pdu = ask(stream, names, "7");
+    answer(&pdu, text, sizeof text, "anna", secret);
+    pdu = say(stream, 0x83, text);
+    return status_of(&pdu);
+}
+
+/* New secrets count for logins from then on; who is logged in stays. */
+static void new_secrets(void **state)
+{
+    (void)state;
+    assert_int_equal(login_as(1, "iqn.x:1", SECRET), 0);
+    struct secrets secrets = t.config.secrets;
+    put_secret(&secrets.user[0], "anna", "a secret of today");
+    iswitch_set_secrets(t.x, &secrets);
+    test_host_directory(&t, 2); /* every session is looked at again */
+    assert_false(t.stream[1].closed);
+    assert_int_equal(login_as(2, "iqn.x:2", SECRET), ISCSI_LOGIN_AUTHENTICATION);
+    assert_int_equal(login_as(3, "iqn.x:3", "a secret of today"), 0);
+    struct iscsi_text_request nop = {.opcode = ISCSI_NOP_OUT | ISCSI_IMMEDIATE};
+    test_host_send(&t, 1, &nop, NULL, 0);
+    test_host_expect(&t, 1, ISCSI_NOP_IN);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_way), TEST(mutual),     TEST(refusals),
-        TEST(detours), TEST(reflection), TEST(optional),
+        TEST(one_way),    TEST(mutual),   TEST(refusals),    TEST(detours),
+        TEST(reflection), TEST(optional), TEST(new_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,6 +153,52 @@ static void not_yet(void **state)
     expect_status(good, 0, 0);
 }
 
+/* All units of a group hang, and their links stay up: as if it were away. Its commands are answered
+ * again as soon as it says something. */
+static void hung(void **state)
+{
+    (void)state;
+    uint8_t cdb[16] = {0};
+    wait_alive(MS(7000)); /* no command, and yet it is known to serve */
+    test_host_command(&t, 1, 5ull << 48, ISCSI_FINAL, cdb, 0, NULL, 0);
+    expect(ISCSI_SCSI_RESPONSE);
+    t.silent[1] = t.keep = true;
+    wait_alive(MS(4000));
+    uint32_t before = test_host_command(&t, 1, 5ull << 48, ISCSI_FINAL, cdb, 0, NULL, 0), kept, at;
+    assert_int_equal(test_host_kept(&t, COMMAND_SCSI, &kept), 1);
+    wait_alive(MS(2000));
+    uint32_t busy_one = test_host_command(&t, 1, 5ull << 48, ISCSI_FINAL, cdb, 0, NULL, 0);
+    expect_status(busy_one, 0x08, 0);
+    uint32_t other = test_host_command(&t, 1, 0, ISCSI_FINAL, cdb, 0, NULL, 0);
+    assert_int_equal(test_host_kept(&t, COMMAND_SCSI, &at), 2);
+    test_host_answer(&t, at, NULL, slice_none());
+    test_host_wait(&t, MS(1));
+    expect_status(other, 0, 0);
+    t.silent[1] = false;
+    wait_alive(MS(700));
+    uint32_t good = test_host_command(&t, 1, 5ull << 48, ISCSI_FINAL, cdb, 0, NULL, 0);
+    assert_int_equal(test_host_kept(&t, COMMAND_SCSI, &at), 2);
+    test_host_answer(&t, at, NULL, slice_none());
+    test_host_answer(&t, kept, NULL, slice_none());
+    test_host_wait(&t, MS(1));
+    expect_status(good, 0, 0);
+    expect_status(before, 0, 0);
+}
+
+/* The switch itself was stopped: what it did not hear meanwhile tells nothing. */
+static void stopped_ourselves(void **state)
+{
+    (void)state;
+    uint8_t cdb[16] = {0};
+    t.keep = true;
+    wait_alive(MS(100));
+    t.silent[1] = true;
+    test_host_freeze(&t, MS(8000));
+    wait_alive(MS(200));
+    test_host_command(&t, 1, 5ull << 48, ISCSI_FINAL, cdb, 0, NULL, 0);
+    assert_int_equal(test_host_kept(&t, COMMAND_SCSI, NULL), 1);
+}
+
 static void fail_a_write(bool descriptors)
 {
     uint32_t itt = test_host_write(&t, 1, 0, 2, NULL, 0, true);
@@ -201,6 +247,7 @@ static void formats(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(busy), TEST(not_yet), TEST(formats)};
+    const struct CMUnitTest tests[] = {TEST(busy), TEST(not_yet), TEST(hung),
+                                       TEST(stopped_ourselves), TEST(formats)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

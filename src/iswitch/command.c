@@ -72,8 +72,7 @@ static struct task *begin_task(struct iswitch *x, struct connection *c)
     return task;
 }
 
-/* Something of this host holds payload and waits for what may lie behind this very PDU. */
-static bool others_wait(const struct session *session)
+bool command_others_wait(const struct session *session)
 {
     return !list_empty(&session->data) || !list_empty(&session->proof) ||
            !list_empty(&session->early);
@@ -97,7 +96,7 @@ enum verdict command_begin(struct iswitch *x, struct connection *c)
     bool now = c->receive.data_length > 0 || !(command->flags & ISCSI_FINAL);
     struct buffer *buffer =
         now && task_may_charge(x, c->session, bytes) ? buffer_get(x->buffers, bytes) : NULL;
-    if (now && !buffer && !others_wait(c->session))
+    if (now && !buffer && !command_others_wait(c->session))
         return VERDICT_STALL;
     struct task *task = begin_task(x, c);
     if (!task) {
@@ -126,6 +125,8 @@ static void execute(struct iswitch *x, struct task *task)
     }
     if (task->refused)
         response_queue(x, task);
+    else if (task->ended)
+        task_hold(x, task);
     else if (task->buffer)
         data_expect(x, task);
     else if (task->data_length > 0 && task->flags & (ISCSI_COMMAND_READ | ISCSI_COMMAND_WRITE)) {
@@ -142,7 +143,8 @@ void command_due(struct iswitch *x, struct connection *c)
         found = false;
         list_each (&c->session->early, link, next) {
             struct task *task = list_member(link, struct task, link);
-            if (task->immediate || task->cmd_sn != c->exp_cmd_sn || task == receive_task(c))
+            if (task->immediate || task->cmd_sn != c->exp_cmd_sn || task == receive_task(c) ||
+                task->kept) /* early_replay() looks for those */
                 continue;
             c->exp_cmd_sn++;
             execute(x, task);

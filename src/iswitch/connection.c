@@ -165,6 +165,8 @@ void connection_reap(struct iswitch *x, struct connection *c)
 
 uint32_t connection_max_cmd_sn(const struct connection *c)
 {
+    if (c->discovery)
+        return c->exp_cmd_sn; /* one at a time: nothing is kept */
     /* It never goes back: what is ahead of its turn lies inside the window. */
     uint32_t used = c->session ? c->session->window_used - c->session->early_used : 0;
     return c->exp_cmd_sn + TASK_WINDOW - used - 1;

@@ -10,6 +10,7 @@
  *
  *   receive.c    bytes to PDUs           command.c, data.c   a SCSI command and its data out
  *   pdu.c        PDUs to their files     task.c              its way to its group and back
+ *   early.c      requests out of order
  *   login.c, keys.c, text.c              management.c        task management
  *   nop.c        does the host live?     response.c          answers to the host
  *   authentication.c                     session.c           I_T nexuses, and their end
@@ -101,8 +102,10 @@ struct iswitch *iswitch_new(const struct iswitch_config *config, struct buffer_p
 
 static void free_payload(struct iswitch *x)
 {
-    for (uint32_t i = 0; x->connection && i < x->config.session_max; i++)
+    for (uint32_t i = 0; x->connection && i < x->config.session_max; i++) {
         buffer_unref(x->connection[i].receive.buffer);
+        buffer_unref(x->connection[i].receive.replay);
+    }
     list_each (&x->sessions, link, next) {
         struct session *session = list_member(link, struct session, link);
         for (int i = 0; i < TASKS; i++) {

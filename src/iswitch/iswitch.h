@@ -41,6 +41,9 @@ struct iswitch *iswitch_new(const struct iswitch_config *config, struct buffer_p
                             struct trace *trace);
 void iswitch_free(struct iswitch *x);
 void iswitch_step(struct iswitch *x, const struct event *event, struct actions *actions);
+/* Between two steps: the secrets of the same users, as they are now. Sessions that are logged in
+ * stay. */
+void iswitch_set_secrets(struct iswitch *x, const struct secrets *secrets);
 uint64_t iswitch_wake_ns(const struct iswitch *x);
 /* Where the next bytes of a host's stream should go: the rest of a data segment that is under way,
  * or nowhere in particular (sink.buffer NULL: to the world's own staging bytes). Asked before each

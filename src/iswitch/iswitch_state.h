@@ -52,6 +52,7 @@ enum task_state {
     TASK_STATE_READY, /* waits for the sender's window */
     TASK_STATE_SENT,  /* with the sender: a response will come */
     TASK_STATE_PARTS, /* task management: its parts are with the groups */
+    TASK_STATE_HELD,  /* a task management function ends it, if its group agrees */
     TASK_STATE_RESPOND, /* its response is being given to the host */
     TASK_STATES,
 };
@@ -76,12 +77,14 @@ struct task {
     bool part;        /* of `parent`; unknown to the host */
     bool silent;      /* the host gets no response */
     bool refused;     /* answered by ourselves as soon as it is due */
+    bool kept;        /* EARLY: a request other than a SCSI command, in `header` and `buffer` */
     bool proved;      /* begun_ns is the time of a ping that was answered */
     uint8_t flags;    /* byte 1 of the SCSI Command */
     uint8_t function; /* enum task_function */
     uint8_t group;
     uint16_t volume;
     uint8_t cdb[16];
+    uint8_t header[ISCSI_BHS_BYTES]; /* of one that is kept */
     uint64_t lun;
     uint32_t itt, cmd_sn, expected_length;
     uint64_t begun_ns; /* its last byte came */
@@ -114,7 +117,7 @@ struct task {
     uint32_t next_lun;   /* target reset of a host: where it goes on */
     uint32_t victim_itt; /* ABORT TASK: its task, which was with a group; else 0 */
     bool overtaken;      /* ABORT TASK: its task completed meanwhile */
-    bool ended;          /* withdrawn, since a request ends it: that waits for its answer */
+    bool ended;          /* a request ends it: withdrawn, held, or to be held when it is due */
     bool told;           /* ... which the host gets though it was aborted */
 };
 
@@ -162,7 +165,7 @@ struct session {
     uint32_t window_used, spare_used;
     uint32_t early_used; /* of the window, by tasks whose turn has not come */
     struct list tasks;   /* in_session */
-    struct list early, data, proof, respond, elsewhere; /* of those states; SENT and PARTS */
+    struct list early, data, proof, respond, elsewhere; /* of those states; SENT, PARTS, HELD */
     struct list itt[ITT_BUCKETS];
     struct list free;
     uint64_t payload_bytes;
@@ -204,6 +207,10 @@ struct receive {
     uint32_t offset;
     bool act;                 /* the PDU counts; false: it is only skipped */
     bool damaged;             /* its data digest is wrong */
+    bool keep;                /* it came before its turn: early.c */
+    bool replayed;            /* it was kept, its data is in ... */
+    struct buffer *replay;    /* ... */
+    uint64_t begun_ns;        /* ... and its last byte came then */
     struct task *task;        /* that it belongs to, if it still is ... */
     uint32_t task_generation; /* ... this one */
 };
@@ -286,7 +293,9 @@ struct iswitch {
     bool drained; /* hosts are sent to other switches, since ... */
     uint64_t drain_ns;
     uint32_t redirects;
-    uint64_t away_ns[GROUP_MAX]; /* since then the group serves nobody that we know; 0: it does */
+    uint64_t served_ns[GROUP_MAX];                  /* when the group last was known to serve */
+    bool away[GROUP_MAX];                           /* that is long ago */
+    uint64_t away_tick_ns;                          /* when that was looked at last */
     uint8_t descriptors[GROUP_MAX][VOLUME_MAX / 8]; /* bit: the volume has D_SENSE */
     uint64_t payload_bytes, commands;
     uint64_t unsent_bytes; /* of all connections */
@@ -380,10 +389,17 @@ void pdu_end(struct iswitch *x, struct connection *c);
 /* The PDU has come with a wrong data digest: it is rejected, and what it belongs to goes on, or
  * ends, without it (RFC 7143 7.8). */
 void pdu_damaged(struct iswitch *x, struct connection *c);
-/* A request other than a SCSI command: is its CmdSN due, so that it counts? */
-bool pdu_in_order(const struct connection *c);
-/* ... it counts now: the next CmdSN is due. */
+/* A request other than a SCSI command counts now: the next CmdSN is due. */
 void pdu_advance(struct iswitch *x, struct connection *c);
+
+/* ---- early.c ---- */
+
+/* Is it not this request's turn? Then: keeps it until it is; its last byte has come. */
+bool early_is(const struct connection *c);
+enum verdict early_begin(struct iswitch *x, struct connection *c);
+void early_end(struct connection *c);
+/* Between two PDUs: a kept request that is due becomes the one under way. False: there is none. */
+bool early_replay(struct iswitch *x, struct connection *c);
 
 /* ---- login.c, text.c, nop.c, logout.c ---- */
 
@@ -501,6 +517,8 @@ void task_set_itt(struct task *task, uint32_t itt);
  */
 bool task_may_charge(const struct iswitch *x, const struct session *session, uint32_t bytes);
 void task_charge(struct iswitch *x, struct task *task, uint32_t bytes);
+/* It goes no further, and needs its data no more: until its request is decided. */
+void task_hold(struct iswitch *x, struct task *task);
 /* All its data is here, as of begun_ns: on to its group, or to what it must wait for first. */
 void task_route(struct iswitch *x, struct task *task);
 /* Tasks that wait go on as far as they can. */
@@ -521,6 +539,8 @@ void command_end(struct iswitch *x, struct connection *c);
 void command_damaged(struct iswitch *x, struct connection *c);
 /* Is the command with that CmdSN here, ahead of its turn? */
 bool command_early(const struct session *session, uint32_t cmd_sn);
+/* Something of this host holds payload and waits for what may lie behind the PDU under way. */
+bool command_others_wait(const struct session *session);
 /* Early commands that are due now. */
 void command_due(struct iswitch *x, struct connection *c);
 /* CHECK CONDITION, ABORTED COMMAND (RFC 7143 11.4.7.2) from ourselves. */

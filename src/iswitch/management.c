@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Task management (RFC 7143 11.5, 4.2.3): each request becomes a COMMAND_TASK part for every group
- * that it touches. Commands of the same host that are still here are ended here; those with a group
+ * that it touches. Commands of the same host that are still here go no further; those with a group
  * are withdrawn, which ends what has no order yet. A request is answered only when each of them is
  * over: one that a unit had refused for a while could else run after the host was told that it
- * never will. One that had an order is answered to the host first. */
+ * never will. One that had an order is answered to the host first. When a group refuses the
+ * request, whatever it was to end is answered TASK ABORTED: the host waits for each. */
 
 #include "base/must.h"
 #include "iswitch/iswitch_state.h"
@@ -37,8 +38,6 @@ static const struct iscsi_task_request *request_of(const struct connection *c)
 enum verdict management_begin(struct iswitch *x, struct connection *c)
 {
     const struct session *session = c->session;
-    if (!pdu_in_order(c))
-        return VERDICT_SKIP;
     if (session->spare_used + 1 + x->config.sender.groups > TASK_SPARE) {
         connection_reject(x, c, ISCSI_REJECT_TOO_MANY_IMMEDIATE);
         return VERDICT_SKIP;
@@ -85,26 +84,28 @@ static void withdraw(struct iswitch *x, struct task *task)
     sender_withdraw(x->sender, task->group, task->sequence);
 }
 
-/* Ends a command of this host that has no answer yet. */
+/* Stops a command of this host that has no answer yet. */
 static void end_command(struct iswitch *x, struct task *request, struct task *task)
 {
     switch (task->state) {
     case TASK_STATE_EARLY:
         if (task->immediate || iscsi_sn_before(task->cmd_sn, request->cmd_sn))
-            task->silent = true; /* it keeps its place in the order of CmdSN */
+            task->ended = true; /* it keeps its place in the order of CmdSN */
         break;
     case TASK_STATE_ADMIT:
     case TASK_STATE_DATA:
     case TASK_STATE_PROOF:
     case TASK_STATE_NEXUS:
     case TASK_STATE_READY:
-        task_free(x, task);
+        task->ended = true;
+        task_hold(x, task);
         break;
     case TASK_STATE_SENT:
         withdraw(x, task);
         break;
     case TASK_STATE_FREE:
     case TASK_STATE_PARTS:
+    case TASK_STATE_HELD:
     case TASK_STATE_RESPOND:
     case TASK_STATES:
         break;
@@ -146,10 +147,64 @@ static void abort_one(struct iswitch *x, struct task *request, uint32_t itt, uin
         return;
     }
     if (task->state == TASK_STATE_EARLY)
-        task->silent = true;
+        task->silent = true; /* it keeps its place in the order of CmdSN */
     else
-        end_command(x, request, task);
+        task_free(x, task);
     finish(x, request, ISCSI_TASK_COMPLETE);
+}
+
+static bool covers(const struct task *request, const struct task *task)
+{
+    switch (functions[request->function].scope) {
+    case SCOPE_TASK:
+        return task->itt == request->victim_itt;
+    case SCOPE_UNIT:
+        return lun_number(task->lun) == lun_number(request->lun);
+    case SCOPE_TARGET:
+        return true;
+    case SCOPE_NONE:
+        break;
+    }
+    return false;
+}
+
+/* The next older command that the request ends, with its group or here; NULL: no more. */
+static struct task *next_ended(const struct task *request, const struct list *from, bool sent)
+{
+    for (struct list *at = from->prev; at != &request->session->tasks; at = at->prev) {
+        struct task *task = list_member(at, struct task, in_session);
+        if (task->ended && (task->state == TASK_STATE_SENT) == sent && covers(request, task))
+            return task;
+    }
+    return NULL;
+}
+
+/* The groups have agreed: what is still here is over. */
+static void end_here(struct iswitch *x, struct task *request)
+{
+    struct list *from = &request->in_session;
+    for (struct task *task; (task = next_ended(request, from, false));) {
+        if (task->state == TASK_STATE_HELD) {
+            task_free(x, task);
+            continue;
+        }
+        task->silent = task->silent || task->state == TASK_STATE_EARLY;
+        from = &task->in_session;
+    }
+}
+
+/* A group has refused: what is still here is answered, in its turn. */
+static void tell_here(struct iswitch *x, struct task *request)
+{
+    enum { TASK_ABORTED = 0x40 };
+    list_each (&request->session->tasks, link, next) {
+        struct task *task = list_member(link, struct task, in_session);
+        if (task == request)
+            return;
+        bool here = task->state == TASK_STATE_HELD || task->state == TASK_STATE_EARLY;
+        if (here && task->ended && !task->silent && covers(request, task))
+            command_refuse(x, task, TASK_ABORTED);
+    }
 }
 
 static void end_commands(struct iswitch *x, struct task *request, bool all)
@@ -194,8 +249,10 @@ static void reset_target(struct iswitch *x, struct task *request)
 {
     end_commands(x, request, true);
     if (request->session->host != HOST_ALL) {
-        if (!reset_next(x, request))
+        if (!reset_next(x, request)) {
+            end_here(x, request);
             finish(x, request, ISCSI_TASK_COMPLETE);
+        }
         return;
     }
     for (uint8_t g = 0; g < x->config.sender.groups; g++)
@@ -211,7 +268,7 @@ void management_end(struct iswitch *x, struct connection *c)
     request->function = pdu->function & ISCSI_TASK_FUNCTION_MASK;
     request->lun = be64_get(pdu->lun);
     request->cmd_sn = be32_get(pdu->cmd_sn);
-    request->begun_ns = c->arrival_ns;
+    request->begun_ns = c->receive.replayed ? c->receive.begun_ns : c->arrival_ns;
     task_set_itt(request, be32_get(pdu->itt));
     trace_info(x->trace, "host %s: task management function %d", c->peer, request->function);
     if (request->function >= FUNCTIONS)
@@ -236,37 +293,11 @@ void management_end(struct iswitch *x, struct connection *c)
 
 /* ---- answers ---- */
 
-static bool covers(const struct task *request, const struct task *task)
-{
-    switch (functions[request->function].scope) {
-    case SCOPE_TASK:
-        return task->itt == request->victim_itt;
-    case SCOPE_UNIT:
-        return lun_number(task->lun) == lun_number(request->lun);
-    case SCOPE_TARGET:
-        return true;
-    case SCOPE_NONE:
-        break;
-    }
-    return false;
-}
-
-/* The next older command that the request ends and that is with a group; NULL: no more. */
-static struct task *next_ended(const struct task *request, const struct list *from)
-{
-    for (struct list *at = from->prev; at != &request->session->tasks; at = at->prev) {
-        struct task *task = list_member(at, struct task, in_session);
-        if (task->state == TASK_STATE_SENT && task->ended && covers(request, task))
-            return task;
-    }
-    return NULL;
-}
-
 /* Its parts have answered: when what it ends is over, the host is told. */
 static void go_on(struct iswitch *x, struct task *request)
 {
     if (request->state != TASK_STATE_PARTS || request->parts > 0 ||
-        next_ended(request, &request->in_session))
+        next_ended(request, &request->in_session, true))
         return;
     if (functions[request->function].scope == SCOPE_TASK)
         request->task_response = request->overtaken ? ISCSI_TASK_UNKNOWN : ISCSI_TASK_COMPLETE;
@@ -276,9 +307,10 @@ static void go_on(struct iswitch *x, struct task *request)
 /* The group has not done it: its commands are answered whatever becomes of them. */
 static void refused(struct iswitch *x, struct task *request)
 {
-    struct task *task = next_ended(request, &request->in_session);
-    for (; task; task = next_ended(request, &task->in_session))
+    struct task *task = next_ended(request, &request->in_session, true);
+    for (; task; task = next_ended(request, &task->in_session, true))
         task->told = true;
+    tell_here(x, request);
     response_queue(x, request);
 }
 
@@ -297,9 +329,10 @@ void management_part(struct iswitch *x, struct task *part, uint8_t result)
         reset_next(x, request))
         return;
     if (request->task_response == ISCSI_TASK_COMPLETE ||
-        request->task_response == ISCSI_TASK_UNKNOWN)
+        request->task_response == ISCSI_TASK_UNKNOWN) {
+        end_here(x, request);
         go_on(x, request);
-    else
+    } else
         refused(x, request);
 }
 

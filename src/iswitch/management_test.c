@@ -257,6 +257,74 @@ static void refused_by_its_group(void **state)
     assert_int_equal(pdu.scsi.status, 0x40);
 }
 
+static void expect_aborted(uint32_t itt)
+{
+    struct test_pdu pdu = test_host_expect(&t, 1, ISCSI_SCSI_RESPONSE);
+    assert_int_equal(be32_get(pdu.scsi.itt), itt);
+    assert_int_equal(pdu.scsi.status, 0x40);
+    assert_int_equal(be32_get(pdu.scsi.residual), 1024);
+}
+
+/* What is still in the switch when a group is asked waits for the answer, be it for data or for its
+ * turn: it ends without one when the group agrees, and is answered when it refuses. */
+static void decided_by_the_group(void **state)
+{
+    (void)state;
+    for (int agrees = 0; agrees < 2; agrees++) {
+        struct test_stream *s = &t.stream[1];
+        uint32_t task, first = s->cmd_sn;
+        uint32_t write = test_host_write(&t, 1, 0, 2, block, 512, true);
+        struct test_pdu r2t = test_host_expect(&t, 1, ISCSI_R2T);
+        s->cmd_sn = first + 2;
+        uint32_t early = test_host_read(&t, 1, 1, 2);
+        s->cmd_sn = first + 4;
+        uint32_t later = test_host_read(&t, 1, 2, 2);
+        uint32_t request = test_host_task(&t, 1, TASK_LOGICAL_UNIT_RESET, 0, ISCSI_TAG_NONE);
+        assert_int_equal(test_host_kept(&t, COMMAND_TASK, &task), 1);
+        test_host_data_out(&t, 1, write, be32_get(r2t.r2t.ttt), 0, 512, true, block, 512);
+        uint8_t other[16] = {0};
+        s->cmd_sn = first + 1;
+        test_host_command(&t, 1, 5ull << 48, ISCSI_FINAL, other, 0, NULL, 0);
+        uint32_t kept;
+        assert_int_equal(test_host_kept(&t, COMMAND_SCSI, &kept), 1);
+        assert_int_equal(t.command[kept].group, 1);
+        test_host_expect_nothing(&t, 1);
+        answer_task(task, agrees ? ISCSI_TASK_COMPLETE : ISCSI_TASK_REJECTED);
+        if (!agrees) {
+            expect_aborted(write);
+            expect_aborted(early);
+        }
+        expect_task(1, request, agrees ? ISCSI_TASK_COMPLETE : ISCSI_TASK_REJECTED);
+        test_host_expect_nothing(&t, 1); /* the last one is not due */
+        s->cmd_sn = first + 3;
+        test_host_command(&t, 1, 5ull << 48, ISCSI_FINAL, other, 0, NULL, 0);
+        if (!agrees)
+            expect_aborted(later);
+        test_host_expect_nothing(&t, 1);
+        assert_int_equal(test_host_kept(&t, COMMAND_SCSI, &kept), 2);
+        while (test_host_kept(&t, COMMAND_SCSI, &kept)) {
+            test_host_answer(&t, kept, NULL, slice_none());
+            test_host_expect(&t, 1, ISCSI_SCSI_RESPONSE);
+        }
+        s->cmd_sn = first + 5;
+    }
+}
+
+/* An abort of what a reset holds already. */
+static void abort_of_a_held_one(void **state)
+{
+    (void)state;
+    uint32_t task, write = test_host_write(&t, 1, 0, 2, block, 512, true);
+    test_host_expect(&t, 1, ISCSI_R2T);
+    uint32_t reset = test_host_task(&t, 1, TASK_LOGICAL_UNIT_RESET, 0, ISCSI_TAG_NONE);
+    uint32_t abort = test_host_task(&t, 1, TASK_ABORT_TASK, 0, write);
+    expect_task(1, abort, ISCSI_TASK_COMPLETE);
+    assert_int_equal(test_host_kept(&t, COMMAND_TASK, &task), 1);
+    answer_task(task, ISCSI_TASK_NO_LUN);
+    expect_task(1, reset, ISCSI_TASK_NO_LUN);
+    test_host_expect_nothing(&t, 1);
+}
+
 static void refused_functions(void **state)
 {
     (void)state;
@@ -451,11 +519,23 @@ static void nexus_after_a_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(abort_of_a_running_one), TEST(abort_of_one_without_an_order), TEST(abort_then_reset),
-        TEST(refused_by_its_group),   TEST(abort_of_one_that_is_done),     TEST(abort_here),
-        TEST(reset_of_a_unit),        TEST(reset_of_the_target),           TEST(refused_functions),
-        TEST(loss_in_the_middle),     TEST(logout_with_commands),          TEST(other_logouts),
-        TEST(refused_nexus),          TEST(no_room_for_a_nexus),           TEST(dead_session),
+        TEST(abort_of_a_running_one),
+        TEST(abort_of_one_without_an_order),
+        TEST(abort_then_reset),
+        TEST(refused_by_its_group),
+        TEST(decided_by_the_group),
+        TEST(abort_of_a_held_one),
+        TEST(abort_of_one_that_is_done),
+        TEST(abort_here),
+        TEST(reset_of_a_unit),
+        TEST(reset_of_the_target),
+        TEST(refused_functions),
+        TEST(loss_in_the_middle),
+        TEST(logout_with_commands),
+        TEST(other_logouts),
+        TEST(refused_nexus),
+        TEST(no_room_for_a_nexus),
+        TEST(dead_session),
         TEST(nexus_after_a_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

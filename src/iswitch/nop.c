@@ -26,8 +26,6 @@ static uint64_t limit_ns(const struct iswitch *x)
 
 enum verdict nop_begin(struct iswitch *x, struct connection *c)
 {
-    if (!pdu_in_order(c))
-        return VERDICT_SKIP;
     uint32_t length = c->receive.data_length;
     if (length == 0 || be32_get(request_of(c)->itt) == ISCSI_TAG_NONE)
         return VERDICT_TAKE;

@@ -11,17 +11,18 @@ struct pdu_row {
     /* after the Reject of one with a wrong data digest; NULL: as if it had never come */
     void (*damaged)(struct iswitch *x, struct connection *c);
     bool discovery; /* allowed in a discovery session */
+    bool ordered;   /* counts when its CmdSN is due, not before */
     bool logout;    /* ... and while a logout waits for the session's end */
 };
 
 static const struct pdu_row rows[] = {
-    [ISCSI_NOP_OUT] = {nop_begin, nop_end, NULL, true, true},
-    [ISCSI_SCSI_COMMAND] = {command_begin, command_end, command_damaged, false, false},
-    [ISCSI_TASK_REQUEST] = {management_begin, management_end, NULL, false, false},
-    [ISCSI_LOGIN_REQUEST] = {login_begin, login_end, NULL, false, false},
-    [ISCSI_TEXT_REQUEST] = {text_begin, text_end, NULL, true, false},
-    [ISCSI_DATA_OUT] = {data_begin, data_end, data_damaged, false, false},
-    [ISCSI_LOGOUT_REQUEST] = {logout_begin, logout_end, NULL, true, false},
+    [ISCSI_NOP_OUT] = {nop_begin, nop_end, NULL, true, true, true},
+    [ISCSI_SCSI_COMMAND] = {command_begin, command_end, command_damaged, false, false, false},
+    [ISCSI_TASK_REQUEST] = {management_begin, management_end, NULL, false, true, false},
+    [ISCSI_LOGIN_REQUEST] = {login_begin, login_end, NULL, false, false, false},
+    [ISCSI_TEXT_REQUEST] = {text_begin, text_end, NULL, true, true, false},
+    [ISCSI_DATA_OUT] = {data_begin, data_end, data_damaged, false, false, false},
+    [ISCSI_LOGOUT_REQUEST] = {logout_begin, logout_end, NULL, true, true, false},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
@@ -41,6 +42,12 @@ static enum verdict begin_in_login(struct iswitch *x, struct connection *c)
     return VERDICT_SKIP;
 }
 
+static enum verdict begin_in_turn(struct iswitch *x, struct connection *c)
+{
+    const struct pdu_row *row = &rows[opcode_of(c)];
+    return row->ordered && early_is(c) ? early_begin(x, c) : row->begin(x, c);
+}
+
 static enum verdict begin_in_full(struct iswitch *x, struct connection *c)
 {
     uint8_t opcode = opcode_of(c);
@@ -58,7 +65,7 @@ static enum verdict begin_in_full(struct iswitch *x, struct connection *c)
         connection_reject(x, c, ISCSI_REJECT_PROTOCOL);
         return VERDICT_SKIP;
     }
-    return rows[opcode].begin(x, c);
+    return begin_in_turn(x, c);
 }
 
 enum verdict pdu_begin(struct iswitch *x, struct connection *c)
@@ -71,7 +78,7 @@ enum verdict pdu_begin(struct iswitch *x, struct connection *c)
     case CONNECTION_STATE_FULL:
         return begin_in_full(x, c);
     case CONNECTION_STATE_LOGOUT:
-        return opcode_of(c) < ROWS && rows[opcode_of(c)].logout ? rows[opcode_of(c)].begin(x, c)
+        return opcode_of(c) < ROWS && rows[opcode_of(c)].logout ? begin_in_turn(x, c)
                                                                 : VERDICT_SKIP;
     case CONNECTION_STATE_FREE:
     case CONNECTION_STATE_CLOSED:
@@ -84,20 +91,20 @@ enum verdict pdu_begin(struct iswitch *x, struct connection *c)
 void pdu_end(struct iswitch *x, struct connection *c)
 {
     must(opcode_of(c) < ROWS);
-    rows[opcode_of(c)].end(x, c);
+    if (c->receive.keep)
+        early_end(c);
+    else
+        rows[opcode_of(c)].end(x, c);
 }
 
 void pdu_damaged(struct iswitch *x, struct connection *c)
 {
     must(opcode_of(c) < ROWS);
     connection_reject(x, c, ISCSI_REJECT_DATA_DIGEST);
-    if (rows[opcode_of(c)].damaged)
+    if (c->receive.keep)
+        command_damaged(x, c);
+    else if (rows[opcode_of(c)].damaged)
         rows[opcode_of(c)].damaged(x, c);
-}
-
-bool pdu_in_order(const struct connection *c)
-{
-    return receive_immediate(c) || be32_get(receive_request(c)->cmd_sn) == c->exp_cmd_sn;
 }
 
 void pdu_advance(struct iswitch *x, struct connection *c)

@@ -14,13 +14,14 @@ void receive_clear(struct connection *c)
 {
     struct receive *r = &c->receive;
     buffer_unref(r->buffer);
+    buffer_unref(r->replay);
     memset(r, 0, offsetof(struct receive, header));
     r->phase = RECEIVE_PHASE_HEADER;
     r->want = ISCSI_BHS_BYTES;
     r->data_length = r->data_have = 0;
     r->place = RECEIVE_PLACE_NOWHERE;
-    r->buffer = NULL;
-    r->act = r->damaged = false;
+    r->buffer = r->replay = NULL;
+    r->act = r->damaged = r->keep = r->replayed = false;
     r->task = NULL;
 }
 
@@ -137,8 +138,8 @@ static uint32_t take_data(struct connection *c, const uint8_t *bytes, uint32_t l
     if (r->data_have == r->data_length) {
         r->phase = RECEIVE_PHASE_TAIL;
         r->have = 0;
-        r->want = iscsi_pad(r->data_length);
-        if (r->data_length > 0 && digest_of_data(c))
+        r->want = r->replayed ? 0 : iscsi_pad(r->data_length);
+        if (!r->replayed && r->data_length > 0 && digest_of_data(c))
             r->want += ISCSI_DIGEST_BYTES;
     }
     return part;
@@ -148,7 +149,7 @@ static void tail_complete(struct iswitch *x, struct connection *c)
 {
     struct receive *r = &c->receive;
     uint32_t pad = iscsi_pad(r->data_length);
-    if (r->want > pad) {
+    if (!r->replayed && r->want > pad) {
         uint8_t expected[ISCSI_DIGEST_BYTES];
         iscsi_digest_put(expected, iscsi_digest(r->digest, r->tail, pad));
         if (memcmp(expected, r->tail + pad, sizeof expected) != 0) {
@@ -182,6 +183,8 @@ static bool advance(struct iswitch *x, struct connection *c, const uint8_t *byte
     struct receive *r = &c->receive;
     switch (r->phase) {
     case RECEIVE_PHASE_HEADER:
+        if (r->have == 0 && early_replay(x, c))
+            return true;
         *used = take(r->header, &r->have, r->want, bytes, length);
         return r->have == r->want && header_complete(x, c);
     case RECEIVE_PHASE_BEGIN: {
@@ -199,7 +202,10 @@ static bool advance(struct iswitch *x, struct connection *c, const uint8_t *byte
         return true;
     }
     case RECEIVE_PHASE_DATA:
-        *used = take_data(c, bytes, length);
+        if (r->replayed)
+            take_data(c, r->replay ? r->replay->data : NULL, r->data_length);
+        else
+            *used = take_data(c, bytes, length);
         return r->phase == RECEIVE_PHASE_TAIL;
     case RECEIVE_PHASE_TAIL:
         *used = take(r->tail, &r->have, r->want, bytes, length);

@@ -315,13 +315,15 @@ void sender_describe(const struct sender *sender, uint8_t g, struct sender_view 
 {
     must(g < sender->config.groups);
     const struct sender_group *group = &sender->group[g];
-    *out = (struct sender_view){.epoch = group->epoch,
-                                .serving = group->serving,
-                                .primary = group->primary,
-                                .in_sync = group->in_sync,
-                                .linked = group->linked,
-                                .outstanding = group->open,
-                                .resent = group->resent};
+    *out = (struct sender_view){
+        .epoch = group->epoch,
+        .serving = group->serving,
+        .primary = group->primary,
+        .in_sync = group->in_sync,
+        .linked = group->linked,
+        .heard_ns = group->primary < MODULE_MAX ? group->unit[group->primary].heard_ns : 0,
+        .outstanding = group->open,
+        .resent = group->resent};
 }
 
 void sender_check(const struct sender *sender)

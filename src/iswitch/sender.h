@@ -76,9 +76,10 @@ void sender_renew(struct sender *sender, uint64_t session);
 struct sender_view {
     uint64_t epoch;
     bool serving;
-    uint8_t primary; /* module; MODULE_NONE */
-    uint8_t in_sync; /* bit m */
-    uint8_t linked;  /* bit m */
+    uint8_t primary;   /* module; MODULE_NONE */
+    uint8_t in_sync;   /* bit m */
+    uint8_t linked;    /* bit m */
+    uint64_t heard_ns; /* anything came of the primary, or its link came up; 0: never */
     uint32_t outstanding;
     uint64_t resent; /* copies sent again since start */
 };

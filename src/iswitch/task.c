@@ -15,7 +15,8 @@
  *
  * Each arrow may skip states whose reason does not hold. What cannot go on is answered by
  * ourselves: RESPOND, before it was SENT. From every state but SENT a task may be freed at once
- * (aborted, session over); from SENT only after its answer. */
+ * (aborted, session over); from SENT only after its answer. One that a reset ends before it was
+ * SENT is HELD until its group has agreed. */
 
 #include <string.h>
 
@@ -23,25 +24,27 @@
 #include "iswitch/iswitch_state.h"
 
 static const char *const state_names[TASK_STATES] = {
-    [TASK_STATE_FREE] = "free",       [TASK_STATE_EARLY] = "early", [TASK_STATE_ADMIT] = "admit",
-    [TASK_STATE_DATA] = "data",       [TASK_STATE_PROOF] = "proof", [TASK_STATE_NEXUS] = "nexus",
-    [TASK_STATE_READY] = "ready",     [TASK_STATE_SENT] = "sent",   [TASK_STATE_PARTS] = "parts",
-    [TASK_STATE_RESPOND] = "respond",
+    [TASK_STATE_FREE] = "free",   [TASK_STATE_EARLY] = "early",     [TASK_STATE_ADMIT] = "admit",
+    [TASK_STATE_DATA] = "data",   [TASK_STATE_PROOF] = "proof",     [TASK_STATE_NEXUS] = "nexus",
+    [TASK_STATE_READY] = "ready", [TASK_STATE_SENT] = "sent",       [TASK_STATE_PARTS] = "parts",
+    [TASK_STATE_HELD] = "held",   [TASK_STATE_RESPOND] = "respond",
 };
 
 #define TO(state) (1u << TASK_STATE_##state)
 #define TO_GATES (TO(PROOF) | TO(NEXUS) | TO(READY))
+#define TO_END (TO(HELD) | TO(RESPOND) | TO(FREE))
 
 static const uint16_t legal[TASK_STATES] = {
     [TASK_STATE_FREE] = TO(EARLY),
-    [TASK_STATE_EARLY] = TO(ADMIT) | TO(DATA) | TO_GATES | TO(PARTS) | TO(RESPOND) | TO(FREE),
-    [TASK_STATE_ADMIT] = TO(DATA) | TO_GATES | TO(RESPOND) | TO(FREE),
-    [TASK_STATE_DATA] = TO_GATES | TO(RESPOND) | TO(FREE),
-    [TASK_STATE_PROOF] = TO(NEXUS) | TO(READY) | TO(RESPOND) | TO(FREE),
-    [TASK_STATE_NEXUS] = TO(PROOF) | TO(READY) | TO(RESPOND) | TO(FREE),
-    [TASK_STATE_READY] = TO(PROOF) | TO(NEXUS) | TO(SENT) | TO(RESPOND) | TO(FREE),
+    [TASK_STATE_EARLY] = TO(ADMIT) | TO(DATA) | TO_GATES | TO(PARTS) | TO_END,
+    [TASK_STATE_ADMIT] = TO(DATA) | TO_GATES | TO_END,
+    [TASK_STATE_DATA] = TO_GATES | TO_END,
+    [TASK_STATE_PROOF] = TO(NEXUS) | TO(READY) | TO_END,
+    [TASK_STATE_NEXUS] = TO(PROOF) | TO(READY) | TO_END,
+    [TASK_STATE_READY] = TO(PROOF) | TO(NEXUS) | TO(SENT) | TO_END,
     [TASK_STATE_SENT] = TO(RESPOND) | TO(FREE),
     [TASK_STATE_PARTS] = TO(RESPOND) | TO(FREE),
+    [TASK_STATE_HELD] = TO(RESPOND) | TO(FREE),
     [TASK_STATE_RESPOND] = TO(FREE),
 };
 
@@ -71,6 +74,7 @@ static struct list *list_of(struct task *task, enum task_state state)
         return &x->ready[task->group];
     case TASK_STATE_SENT:
     case TASK_STATE_PARTS:
+    case TASK_STATE_HELD:
         return &session->elsewhere;
     case TASK_STATE_RESPOND:
         return &session->respond;
@@ -127,13 +131,9 @@ struct task *task_new(struct iswitch *x, struct session *session, bool spare)
     return task;
 }
 
-void task_free(struct iswitch *x, struct task *task)
+static void drop_payload(struct iswitch *x, struct task *task)
 {
     struct session *session = task->session;
-    management_over(task);
-    task_become(task, TASK_STATE_FREE);
-    list_remove(&task->in_session);
-    list_remove(&task->by_itt);
     buffer_unref(task->buffer);
     task->buffer = NULL;
     slice_drop(&task->payload);
@@ -141,10 +141,26 @@ void task_free(struct iswitch *x, struct task *task)
     x->payload_bytes -= task->charged;
     session->payload_bytes -= task->charged;
     task->charged = 0;
+    x->again = true;
+}
+
+void task_hold(struct iswitch *x, struct task *task)
+{
+    task_become(task, TASK_STATE_HELD);
+    drop_payload(x, task);
+}
+
+void task_free(struct iswitch *x, struct task *task)
+{
+    struct session *session = task->session;
+    management_over(task);
+    task_become(task, TASK_STATE_FREE);
+    list_remove(&task->in_session);
+    list_remove(&task->by_itt);
+    drop_payload(x, task);
     uint32_t *used = task->immediate ? &session->spare_used : &session->window_used;
     must(*used > 0);
     (*used)--;
-    x->again = true;
     if (session->state == SESSION_STATE_ENDING)
         session_busy(x, session);
 }

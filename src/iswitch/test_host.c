@@ -219,6 +219,22 @@ void test_host_message(struct test_host *t, const struct message *message)
     one_step(t, &(struct event){.kind = EVENT_MESSAGE, .message = message});
 }
 
+/* As units do, though less often. */
+static void signal_units(struct test_host *t)
+{
+    if (t->now_ns - t->signal_ns < MS(500))
+        return;
+    t->signal_ns = t->now_ns;
+    for (int g = 0; g < TEST_GROUPS; g++) {
+        struct message signal = {.kind = MESSAGE_SIGNAL,
+                                 .from = port_unit(0, g),
+                                 .to = port_switch(0),
+                                 .signal = {.group = (uint8_t)g, .now_ns = t->now_ns}};
+        if (!t->silent[g])
+            test_host_message(t, &signal);
+    }
+}
+
 void test_host_wait(struct test_host *t, uint64_t ns)
 {
     uint64_t end_ns = t->now_ns + ns;
@@ -226,6 +242,7 @@ void test_host_wait(struct test_host *t, uint64_t ns)
     while (iswitch_wake_ns(t->x) <= end_ns) {
         if (iswitch_wake_ns(t->x) > t->now_ns)
             t->now_ns = iswitch_wake_ns(t->x);
+        signal_units(t);
         test_host_step(t, &(struct event){.kind = EVENT_TIME});
     }
     t->now_ns = end_ns;

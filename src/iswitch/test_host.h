@@ -51,8 +51,10 @@ struct test_host {
     bool keep;                                   /* SCSI commands are not answered by themselves */
     bool keep_tasks;                             /* ... nor task management */
     bool keep_nexus;
-    bool keep_withdrawals; /* the commands have an order: they are answered as they end */
-    bool no_chance;        /* streams are opened without random bytes */
+    bool keep_withdrawals;    /* the commands have an order: they are answered as they end */
+    bool silent[TEST_GROUPS]; /* the unit hangs: it says nothing by itself */
+    uint64_t signal_ns;       /* the units said last that they live */
+    bool no_chance;           /* streams are opened without random bytes */
     bool stopped;
     char said[NOTICE_BYTES]; /* the last reply to a person */
     uint32_t commands;       /* that came to a unit */

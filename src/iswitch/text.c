@@ -15,8 +15,6 @@ static const struct iscsi_text_request *request_of(const struct connection *c)
 
 enum verdict text_begin(struct iswitch *x, struct connection *c)
 {
-    if (!pdu_in_order(c))
-        return VERDICT_SKIP;
     if (c->text_length + c->receive.data_length > TEXT_BYTES) {
         connection_close(x, c, "endless text");
         return VERDICT_SKIP;

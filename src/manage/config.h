@@ -17,7 +17,9 @@ enum {
     CONFIG_NAME = 16,
     CONFIG_PROCESS_MAX = MODULE_MAX + SWITCH_MAX + LOOP_MAX,
     CONFIG_PORTAL_MAX = 4,
-    CONFIG_CREATE_MAX = 64,
+    CONFIG_CREATE_MAX = 64, /* pools, or volumes */
+    CONFIG_HOST_MAX = 64,
+    CONFIG_STEP_MAX = 256,
 };
 
 struct config_drive {
@@ -79,14 +81,14 @@ struct config {
         bool owner;
     } group[GROUP_MAX];
     struct config_process process[CONFIG_PROCESS_MAX];
-    /* create: in the order of the file; pools, then volumes, then maps (LUN by position or `lun:`)
-     */
+    /* create: in the order of the file; pools, volumes, hosts, then maps (LUN by position, or
+     * `lun:`). Hosts come before maps: so nobody else ever sees what is theirs. */
     uint16_t creates;
     struct {
         uint8_t group;
         struct manage_request
             request; /* uuid: made from array and object name, so always the same */
-    } create[CONFIG_CREATE_MAX];
+    } create[CONFIG_STEP_MAX];
 };
 
 enum { CONFIG_SENTENCE = 1024, CONFIG_SOCKET_PATH_MAX = 107 };

@@ -21,20 +21,38 @@ struct check {
 static const enum raid_level levels[] = {RAID_0, RAID_1, RAID_10}; /* words of the schema */
 static const enum cache_mode caches[] = {CACHE_WRITE_THROUGH, CACHE_MIRRORED};
 
-static struct manage_request *add_request(struct check *c, enum manage_verb verb, uint8_t group,
-                                          unsigned line)
+static struct manage_request *add(struct config *config, const struct config_complaint *where,
+                                  enum manage_verb verb, uint8_t group, unsigned line)
 {
-    struct config *config = c->config;
-    if (config->creates == CONFIG_CREATE_MAX) {
-        config_complain(c->where, line, "create",
-                        "it has more than %d steps (a volume is two); create the rest later with "
-                        "segue volume create",
-                        CONFIG_CREATE_MAX);
+    if (config->creates == CONFIG_STEP_MAX) {
+        config_complain(where, line, "create",
+                        "it has more than %d steps (a volume with its LUN is two, each initiator "
+                        "and each LUN of a host is one); create the rest later with segue",
+                        CONFIG_STEP_MAX);
         return NULL;
     }
     config->create[config->creates].group = group;
     struct manage_request *request = &config->create[config->creates++].request;
     request->verb = (uint8_t)verb;
+    return request;
+}
+
+static struct manage_request *add_request(struct check *c, enum manage_verb verb, uint8_t group,
+                                          unsigned line)
+{
+    return add(c->config, c->where, verb, group, line);
+}
+
+struct manage_request *config_create_add(struct config *config,
+                                         const struct config_complaint *where,
+                                         enum manage_verb verb, unsigned line)
+{
+    uint8_t owner = 0;
+    while (!config->group[owner].owner)
+        owner++;
+    struct manage_request *request = add(config, where, verb, owner, line);
+    if (request)
+        request->group = owner;
     return request;
 }
 
@@ -186,9 +204,31 @@ static bool check_volume(struct check *c, uint32_t index)
     return true;
 }
 
+bool config_create_map(const struct config_draft *draft, struct config *config,
+                       const struct config_complaint *where, uint32_t volume, const char *host,
+                       uint16_t lun, unsigned line)
+{
+    struct manage_request *map = config_create_add(config, where, MANAGE_MAP, line);
+    if (!map)
+        return false;
+    const struct manage_request *made = &config->create[draft->pools + volume].request;
+    memcpy(map->name, made->name, sizeof map->name);
+    memcpy(map->uuid, made->uuid, sizeof map->uuid);
+    snprintf(map->host, sizeof map->host, "%s", host);
+    map->group = made->group;
+    map->lun = lun;
+    return true;
+}
+
 static uint16_t lun_of(const struct draft_volume *volume, uint32_t index)
 {
     return (uint16_t)(volume->lun.given ? volume->lun.number : index);
+}
+
+/* Where there are hosts, a volume that is everybody's has to say so: by its lun. */
+static bool is_mapped(const struct check *c, uint32_t index)
+{
+    return c->draft->hosts == 0 || c->draft->volume[index].lun.given;
 }
 
 static bool check_map(struct check *c, uint32_t index)
@@ -196,23 +236,12 @@ static bool check_map(struct check *c, uint32_t index)
     const struct draft_volume *from = &c->draft->volume[index];
     uint16_t lun = lun_of(from, index);
     for (uint32_t i = 0; i < index; i++)
-        if (lun_of(&c->draft->volume[i], i) == lun)
+        if (is_mapped(c, i) && lun_of(&c->draft->volume[i], i) == lun)
             return config_complain(c->where, from->lun.given ? from->lun.line : from->line,
                                    "create.volumes.lun",
                                    "LUN %u is volume %s already; give %s another with lun:", lun,
                                    c->draft->volume[i].name.text, from->name.text);
-    uint8_t owner = 0;
-    while (!c->config->group[owner].owner)
-        owner++;
-    struct manage_request *map = add_request(c, MANAGE_MAP, owner, from->line);
-    if (!map)
-        return false;
-    const struct manage_request *volume = &c->config->create[c->draft->pools + index].request;
-    memcpy(map->name, volume->name, sizeof map->name);
-    memcpy(map->uuid, volume->uuid, sizeof map->uuid);
-    map->group = volume->group;
-    map->lun = lun;
-    return true;
+    return config_create_map(c->draft, c->config, c->where, index, "", lun, from->line);
 }
 
 static bool check_all(struct check *c)
@@ -223,8 +252,10 @@ static bool check_all(struct check *c)
     for (uint32_t i = 0; i < c->draft->volumes; i++)
         if (!check_volume(c, i))
             return false;
+    if (!config_hosts_check(c->draft, c->config, c->where))
+        return false;
     for (uint32_t i = 0; i < c->draft->volumes; i++)
-        if (!check_map(c, i))
+        if (is_mapped(c, i) && !check_map(c, i))
             return false;
     return true;
 }

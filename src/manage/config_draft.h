@@ -60,6 +60,12 @@ struct draft_volume {
     struct config_value name, pool, size, block, lun, read_only;
 };
 
+struct draft_host {
+    unsigned line;
+    struct config_value name, chap_user;
+    struct config_list initiators, volumes;
+};
+
 struct draft_secret {
     unsigned line;
     struct config_value name, secret;
@@ -71,13 +77,14 @@ struct config_draft {
         buffers, mirror;
     struct config_value limit[CONFIG_LIMITS]; /* by place in struct limits */
     struct config_list modules;
-    uint32_t switches, loops, groups, processes, pools, volumes;
+    uint32_t switches, loops, groups, processes, pools, volumes, hosts;
     struct draft_switch iswitch[SWITCH_MAX];
     struct draft_loop loop[LOOP_MAX];
     struct draft_group group[GROUP_MAX];
     struct draft_process process[CONFIG_PROCESS_MAX];
     struct draft_pool pool[CONFIG_CREATE_MAX];
     struct draft_volume volume[CONFIG_CREATE_MAX];
+    struct draft_host host[CONFIG_HOST_MAX];
     struct config_value chap_required;
     uint32_t chap_users;
     struct draft_secret chap_user[SECRET_USERS_MAX], chap_target;
@@ -105,8 +112,19 @@ bool config_processes_check(const struct config_draft *draft, struct config *con
 /* Who may log in with which secret: names and paths. After config_check. */
 bool config_secrets_check(const struct config_draft *draft, struct config *config,
                           const struct config_complaint *where);
-/* Pools, volumes, maps. After config_check. */
+/* Pools, volumes, hosts, maps. After config_check and config_secrets_check. */
 bool config_create_check(const struct config_draft *draft, struct config *config,
                          const struct config_complaint *where);
+/* ... its hosts, and what is mapped to them. */
+bool config_hosts_check(const struct config_draft *draft, struct config *config,
+                        const struct config_complaint *where);
+/* One more step for the owner group; NULL: there are too many, which has been said. */
+struct manage_request *config_create_add(struct config *config,
+                                         const struct config_complaint *where,
+                                         enum manage_verb verb, unsigned line);
+/* The step that maps a volume, by its place in the draft. `host`: "" for everybody. */
+bool config_create_map(const struct config_draft *draft, struct config *config,
+                       const struct config_complaint *where, uint32_t volume, const char *host,
+                       uint16_t lun, unsigned line);
 
 #endif

@@ -104,9 +104,16 @@ static const struct config_rule volume_rules[] = {
     {KEY("lun", RULE_NUMBER, AT(draft_volume, lun)), RANGE(0, LUN_MAX - 1)},
     {KEY("read_only", RULE_BOOL, AT(draft_volume, read_only))},
 };
+static const struct config_rule host_rules[] = {
+    {KEY("name", RULE_NAME, AT(draft_host, name)), RANGE(1, NAME_BYTES - 1), .required = true},
+    {KEY("initiators", RULE_NAMES, AT(draft_host, initiators)), RANGE(1, CONFIG_LIST_MAX),
+     .required = true},
+    {KEY("chap_user", RULE_TEXT, AT(draft_host, chap_user)), RANGE(1, SECRET_NAME_BYTES - 1)},
+    {KEY("volumes", RULE_NAMES, AT(draft_host, volumes)), RANGE(0, CONFIG_LIST_MAX)},
+};
 static const struct rule_table loop_table = TABLE(loop_rules), group_table = TABLE(group_rules),
                                process_table = TABLE(process_rules), pool_table = TABLE(pool_rules),
-                               volume_table = TABLE(volume_rules);
+                               volume_table = TABLE(volume_rules), host_table = TABLE(host_rules);
 
 static const struct config_rule limit_rules[] = {
     {KEY("signal", RULE_TIME, LIMIT(signal_ns)), RANGE(MS(1), MS(10000))},
@@ -148,6 +155,9 @@ static const struct config_rule create_rules[] = {
     {KEY("volumes", RULE_MAPS, AT(config_draft, volume)), RANGE(0, CONFIG_CREATE_MAX),
      .table = &volume_table, .stride = sizeof(struct draft_volume),
      .count_offset = AT(config_draft, volumes)},
+    {KEY("hosts", RULE_MAPS, AT(config_draft, host)), RANGE(0, CONFIG_HOST_MAX),
+     .table = &host_table, .stride = sizeof(struct draft_host),
+     .count_offset = AT(config_draft, hosts)},
 };
 static const struct config_rule secret_rules[] = {
     {KEY("name", RULE_TEXT, AT(draft_secret, name)), RANGE(1, SECRET_NAME_BYTES - 1),

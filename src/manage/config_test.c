@@ -142,6 +142,123 @@ static void create_is_in_order(void **state)
     assert_memory_equal(&config, &again, sizeof config);
 }
 
+static const char hosts[] =
+    "  hosts:\n"                                                       /* 23 */
+    "  - name: web1\n"                                                 /* 24 */
+    "    initiators: [iqn.1993-08.org.debian:01:AB, eui.0123456789]\n" /* 25 */
+    "    chap_user: u1\n"                                              /* 26 */
+    "    volumes: [v2, v1=9]\n"                                        /* 27 */
+    "  - {name: web2, initiators: [iqn.2024-01.example:w2], volumes: [v1]}\n"
+    "chap: {users: [{name: u1, secret: s1}]}\n";
+
+/* The base with hosts, with the first `from` made `to`. */
+static int parse_hosts(const char *from, const char *to, char *sentence)
+{
+    char whole[sizeof base + sizeof hosts], text[sizeof whole + 512];
+    snprintf(whole, sizeof whole, "%s%s", base, hosts);
+    const char *at = strstr(whole, from);
+    assert_non_null(at);
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - whole), whole, to, at + strlen(from));
+    return parse(text, &config, sentence);
+}
+
+/* Hosts are there before anything is mapped, and what is theirs is nobody else's: not even v1,
+ * whose LUN for everybody nobody has asked for. */
+static void hosts_come_before_maps(void **state)
+{
+    (void)state;
+    static const struct {
+        enum manage_verb verb;
+        const char *host, *object;
+        uint16_t lun;
+    } steps[] = {
+        {MANAGE_HOST_CREATE, "web1", "iqn.1993-08.org.debian:01:ab", 0},
+        {MANAGE_HOST_ADD, "web1", "eui.0123456789", 0},
+        {MANAGE_HOST_CREATE, "web2", "iqn.2024-01.example:w2", 0},
+        {MANAGE_MAP, "web1", "v2", 0},
+        {MANAGE_MAP, "web1", "v1", 9},
+        {MANAGE_MAP, "web2", "v1", 0},
+        {MANAGE_MAP, "", "v2", 7},
+    };
+    char sentence[CONFIG_SENTENCE];
+    assert_int_equal(parse_hosts("array", "array", sentence), 0);
+    assert_int_equal(config.creates, 4 + 7);
+    for (int i = 0; i < 7; i++) {
+        const struct manage_request *request = &config.create[4 + i].request;
+        bool map = steps[i].verb == MANAGE_MAP;
+        assert_int_equal(request->verb, steps[i].verb);
+        assert_int_equal(config.create[4 + i].group, 0); /* the owner's */
+        assert_string_equal(request->host, steps[i].host);
+        assert_string_equal(map ? request->name : request->initiator, steps[i].object);
+        assert_int_equal(request->lun, steps[i].lun);
+        const struct manage_request *volume =
+            &config.create[2 + (strcmp(request->name, "v2") == 0)].request;
+        assert_int_equal(memcmp(request->uuid, volume->uuid, 16) == 0, map);
+        assert_int_equal(request->group, map ? volume->group : 0);
+    }
+    assert_string_equal(config.create[4].request.user, "u1");
+    assert_string_equal(config.create[6].request.user, "");
+}
+
+static void mistakes_of_hosts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to, *sentence;
+    } cases[] = {
+        {"name: web2", "name: web1",
+         "28: create.hosts.name: the name web1 is taken (line 24); give it another"},
+        {"name: web1\n", "name: 1web\n", "24: create.hosts.name: \"1web\" is not a name; begin"},
+        {"[iqn.2024-01.example:w2]", "[iqn.1993-08.org.debian:01:ab]",
+         "28: create.hosts.initiators: iqn.1993-08.org.debian:01:ab: another host has that"},
+        {"eui.0123456789", "server1",
+         "25: create.hosts.initiators: server1: an initiator's name is iqn.YYYY-MM.domain:name"},
+        {"initiators: [iqn.2024-01.example:w2]", "initiators: []",
+         "28: create.hosts.initiators: it has 0 entries; use 1 to"},
+        {"initiators: [iqn.2024-01.example:w2], ", "",
+         "28: create.hosts: \"initiators\" is missing; add \"initiators: ...\""},
+        {"chap_user: u1", "chap_user: u2",
+         "26: create.hosts.chap_user: there is no CHAP user u2; did you mean u1?"},
+        {"v1=9", "v1=0",
+         "27: create.hosts.volumes: LUN 0 of host web1 is volume v2 already; "
+         "write =LUN behind v1"},
+        {"v1=9", "v2=9",
+         "27: create.hosts.volumes: LUN 0 of host web1 is volume v2 already; "
+         "take out the second v2"},
+        {"v1=9", "v1=99999", "27: create.hosts.volumes: v1=99999 names no LUN; write VOLUME or"},
+        {"v1=9", "v1=", "27: create.hosts.volumes: v1= names no LUN; write VOLUME or"},
+        {"v1=9", "v3", "27: create.hosts.volumes: there is no volume v3; did you mean v"},
+        {"v1=9", "else", "27: create.hosts.volumes: there is no volume else; use one of create"},
+        {"volumes: [v1]", "luns: [v1]", "28: create.hosts.luns: there is no such key; take it out"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char sentence[CONFIG_SENTENCE], expected[CONFIG_SENTENCE];
+        int result = parse_hosts(cases[i].from, cases[i].to, sentence);
+        snprintf(expected, sizeof expected, "/etc/a.yaml:%s", cases[i].sentence);
+        if (result != -1 || strncmp(sentence, expected, strlen(expected)) != 0)
+            fail_msg("with \"%s\":\nexpected %s\nhave     %s", cases[i].to, expected, sentence);
+        assert_int_equal(strlen(sentence), strcspn(sentence, "\n"));
+    }
+}
+
+/* More initiators than there are steps. */
+static void too_many_hosts(void **state)
+{
+    (void)state;
+    static char text[sizeof base + 16384];
+    char sentence[CONFIG_SENTENCE];
+    int used = snprintf(text, sizeof text, "%s  hosts:\n", base);
+    for (int h = 0; h < 2; h++, used = (int)strlen(text)) {
+        snprintf(text + used, sizeof text - (size_t)used, "  - {name: h%d, initiators: [", h);
+        for (int i = 0; i < 127; i++)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%siqn.2024-01.example:n%d",
+                     i ? ", " : "", 1000 * h + i);
+        snprintf(text + strlen(text), sizeof text - strlen(text), "]}\n");
+    }
+    assert_int_equal(parse(text, &config, sentence), -1);
+    assert_non_null(strstr(sentence, "create: it has more than 256 steps"));
+}
+
 static void processes_are_placed(void **state)
 {
     (void)state;
@@ -446,6 +563,9 @@ int main(void)
         cmocka_unit_test(base_is_taken),
         cmocka_unit_test(names_are_found),
         cmocka_unit_test(create_is_in_order),
+        cmocka_unit_test(hosts_come_before_maps),
+        cmocka_unit_test(mistakes_of_hosts),
+        cmocka_unit_test(too_many_hosts),
         cmocka_unit_test(processes_are_placed),
         cmocka_unit_test(state_may_stand_elsewhere),
         cmocka_unit_test(mistakes_earn_their_sentences),

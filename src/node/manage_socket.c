@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "array/manage.h"
+#include "iswitch/iswitch.h"
 #include "iswitch/manager.h"
 #include "node/describe.h"
 #include "node/history.h"
@@ -218,6 +219,23 @@ static void do_status(struct manage_socket *socket, struct connection *c, const 
     say(socket, c, describe_process(socket->node));
 }
 
+/* What a switch cannot do itself: its CHAP secrets are files. They are few and small, and a person
+ * waits for the answer. */
+static void reload(struct manage_socket *socket, struct connection *c, struct part *part)
+{
+    struct secrets secrets;
+    char sentence[CONFIG_SENTENCE];
+    if (config_read_secrets(socket->node->config, &secrets, sentence, sizeof sentence)) {
+        say_refused(socket, c, sentence);
+    } else {
+        iswitch_set_secrets(part->machine, &secrets);
+        say(socket, c,
+            json_pack("{s:s, s:s}", "status", "good", "text",
+                      "it has read the CHAP secrets again"));
+    }
+    explicit_bzero(&secrets, sizeof secrets);
+}
+
 static void do_request(struct manage_socket *socket, struct connection *c, const json_t *request)
 {
     struct node *node = socket->node;
@@ -227,6 +245,10 @@ static void do_request(struct manage_socket *socket, struct connection *c, const
         struct part *part = &node->part[i];
         if (strcmp(part->trace.name, name) != 0 || part->kind == &part_manager)
             continue;
+        if (part->kind == &part_switch && strcmp(text, "reload") == 0) {
+            reload(socket, c, part);
+            return;
+        }
         struct event event = {.kind = EVENT_REQUEST};
         event.request.tag = c->stream;
         event.request.text = text;

@@ -12,6 +12,8 @@
  *   {"verb":"events"}                                   {"time_ns","process","text"} for ever,
  * first the last ones again
  *   {"verb":"request","part":"L1","text":"..."}         EVENT_REQUEST of a part
+ *                                                       "reload" of a switch: its CHAP secrets are
+ * read again
  *   {"verb":"stop"}                                     as SIGTERM
  *   {"verb":"cut","to":"B","how":"silent","ms":500}     for drills: io/links.h, links_cut()
  */

@@ -107,6 +107,7 @@ int segue_host_delete(const struct segue_call *call);
 int segue_switch_list(const struct segue_call *call);
 int segue_switch_drain(const struct segue_call *call);
 int segue_switch_resume(const struct segue_call *call);
+int segue_switch_reload(const struct segue_call *call);
 int segue_group_list(const struct segue_call *call);
 int segue_group_move(const struct segue_call *call);
 int segue_group_claim(const struct segue_call *call);

@@ -166,3 +166,16 @@ int segue_switch_resume(const struct segue_call *call)
     struct objects *o = objects_open(call, &code);
     return o ? objects_close(o, resume_switch(o)) : code;
 }
+
+static int reload_switch(struct objects *o)
+{
+    int number = find_switch(o);
+    return number < 0 ? SEGUE_EXIT_NO_OBJECT : say(o, number, "reload");
+}
+
+int segue_switch_reload(const struct segue_call *call)
+{
+    int code;
+    struct objects *o = objects_open(call, &code);
+    return o ? objects_close(o, reload_switch(o)) : code;
+}

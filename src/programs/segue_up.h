@@ -27,10 +27,10 @@ struct up {
     int ready_fd; /* of --detach: told when it serves; -1 */
     bool terminal;
     bool stopping;
-    int code;                           /* enum segue_exit */
-    char progress[256];                 /* as last shown */
-    uint16_t next;                      /* of create */
-    uint16_t volume[CONFIG_CREATE_MAX]; /* of a volume that create[i] made */
+    int code;                         /* enum segue_exit */
+    char progress[256];               /* as last shown */
+    uint16_t next;                    /* of create */
+    uint16_t volume[CONFIG_STEP_MAX]; /* of a volume that create[i] made */
 };
 
 /* A line that takes the place of the last one on a terminal; elsewhere only when it has changed. */

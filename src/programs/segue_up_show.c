@@ -64,16 +64,23 @@ static uint16_t volume_of(const struct up *up, const struct manage_request *map)
     return 0;
 }
 
+static const char *object_of(const struct manage_request *request)
+{
+    return request->name[0] ? request->name : request->host;
+}
+
 /* What could be made is served; the rest is tried again at the next start. */
 static bool fail_create(struct up *up, const struct manage_request *request, const char *why)
 {
     static const char *const words[] = {[MANAGE_POOL_CREATE] = "create pool",
                                         [MANAGE_VOLUME_CREATE] = "create volume",
-                                        [MANAGE_MAP] = "map volume"};
+                                        [MANAGE_MAP] = "map volume",
+                                        [MANAGE_HOST_CREATE] = "create host",
+                                        [MANAGE_HOST_ADD] = "add an initiator to host"};
     clear_line(up);
     up->code = segue_fail(NULL, SEGUE_EXIT_FAILED, "CREATE_FAILED",
                           "correct create: in the file and start again; what was made stays",
-                          "cannot %s %s: %s", words[request->verb], request->name, why);
+                          "cannot %s %s: %s", words[request->verb], object_of(request), why);
     return true;
 }
 
@@ -95,7 +102,7 @@ bool up_create_step(struct up *up)
     struct manage_request request = up->config.create[i].request;
     if (request.verb == MANAGE_MAP)
         request.volume = volume_of(up, &request);
-    up_show(up, "creating %s (%u of %u)", request.name, i + 1u, up->config.creates);
+    up_show(up, "creating %s (%u of %u)", object_of(&request), i + 1u, up->config.creates);
     switch (request_send(&up->config, up->config.create[i].group, &request, TRY_MS, text,
                          sizeof text)) {
     case REQUEST_GOOD:
@@ -110,7 +117,7 @@ bool up_create_step(struct up *up)
         return fail_create(up, &request, text);
     case REQUEST_UNKNOWN:
     case REQUEST_UNREACHABLE:
-        up_show(up, "creating %s: no answer yet, asking again", request.name);
+        up_show(up, "creating %s: no answer yet, asking again", object_of(&request));
         return false;
     }
     return false;

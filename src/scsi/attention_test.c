@@ -229,7 +229,7 @@ static void task_functions(void **unused)
         {TASK_ABORT_TASK, 0, 0, 0, 0},
         {TASK_ABORT_TASK_SET, 0, 0, 0, 0},
         {TASK_CLEAR_ACA, 5, 0, 0, 0},
-        {TASK_CLEAR_TASK_SET, 0, 0, 0x2F00, 0},
+        {TASK_CLEAR_TASK_SET, 0, 0, 0, 0}, /* which waits for them, and clears none */
         {TASK_LOGICAL_UNIT_RESET, 0, 0x2903, 0x2903, 0},
         {TASK_TARGET_WARM_RESET, 0, 0x2903, 0x2903, 0x2903},
         {TASK_TARGET_COLD_RESET, 0, 0x2903, 0x2903, 0x2903},

@@ -209,14 +209,6 @@ static void task_reset(const struct scsi_request *r, struct scsi_plan *plan, uin
     effect_resolve(plan);
 }
 
-static void task_clear_set(const struct scsi_request *r, struct scsi_plan *plan)
-{
-    struct change c = effect_own(r, CHANGE_ATTENTION);
-    c.detail = ATTENTION_COMMANDS_CLEARED;
-    effect_add(plan, c);
-    effect_resolve(plan);
-}
-
 void scsi_nexus_plan_task(const struct scsi_request *r, struct scsi_plan *plan)
 {
     sense_good(plan);
@@ -230,9 +222,8 @@ void scsi_nexus_plan_task(const struct scsi_request *r, struct scsi_plan *plan)
     switch (function) {
     case TASK_ABORT_TASK:
     case TASK_ABORT_TASK_SET:
-        return;
-    case TASK_CLEAR_TASK_SET:
-        task_clear_set(r, plan);
+    case TASK_CLEAR_TASK_SET: /* a barrier: other hosts' commands have ended by themselves, so that
+                                 none is cleared, and nobody is told so (2F/00) */
         return;
     case TASK_LOGICAL_UNIT_RESET:
         task_reset(r, plan, r->command->volume);
