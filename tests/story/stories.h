@@ -64,11 +64,21 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(slow_drive_is_no_dead_controller, short_processing)        \
     X(late_unit_listens_first, plain)                            \
     X(links_flap, plain)                                         \
+    X(forward_of_what_is_too_old_is_answered, plain)             \
+    X(gap_in_the_sequence, plain)                                \
+    X(entries_come_once_more, plain)                             \
+    X(array_sleeps_and_wakes, plain)                             \
+    X(late_again_and_again, deaths_unknown)                      \
+    X(primary_that_reaches_no_drive, plain)                      \
     X(each_suspects_the_other, plain)                            \
     X(loser_of_the_claim, three_modules)                         \
     X(winner_dies_before_it_serves, plain)                       \
     X(primary_restarts_before_it_is_missed, deaths_unknown)      \
     X(no_endless_chase, plain)                                   \
+    X(follower_of_a_claim_that_is_not_served, three_modules)     \
+    X(claims_back_after_twice_the_time, plain)                   \
+    X(deposed_twice_over, three_modules)                         \
+    X(out_unit_leaves_it_to_the_deposed_one, three_modules)      \
     X(survivors_lag_behind_each_other, three_modules)            \
     X(new_session_while_the_next_primary_lags, three_modules)    \
     X(planned_takeover_with_messages_in_flight, plain)           \

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is suspected when, and what is said that must not be taken for silence. */
+#include "tests/story/stories.h"
+
+/* A copy that is too old reaches the secondary alone. The primary refuses what is forwarded, and
+ * says so to the secondary, which tells the switch: nobody takes that for a dead primary. */
+void story_forward_of_what_is_too_old_is_answered(struct story *s)
+{
+    uint64_t epoch = story_record(s, 0)->epoch;
+    story_cut(s, "IS1", "A", LINK_BOTH);
+    story_cut(s, "IS1", "B", LINK_TO);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_run(s, MS(120));
+    story_restore(s, "IS1", "B");
+    story_good(s, w, MS(150));
+    story_expect(s, "B1 > no ready for 0/* -> forward to A1\n"
+                    "A1 > refuse 0/*: stale\n"
+                    "B1 > refuse 0/*: stale\n"
+                    "A1 > queue 0/*, order * -> ready\n"
+                    "A1 > done *: status 00*\n");
+    story_assert(s, !story_said(s, "?1 > suspects *") && story_record(s, 0)->epoch == epoch);
+}
+
+/* Entries of the sequence are lost and the link stays up: what comes behind them is not taken, so
+ * nothing is answered that the secondary has never heard of. */
+void story_gap_in_the_sequence(struct story *s)
+{
+    story_lose(s, "A", "B", MESSAGE_STREAM);
+    struct op *w1 = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "A1 > queue 0/*, order * -> ready"), MS(10));
+    story_run(s, MS(1));
+    story_lose(s, "A", "B", MESSAGE_NONE);
+    struct op *w2 = story_send_write(s, 0, 72, 8, 0);
+    story_never(s, w1->state != OP_STATE_WAITING || w2->state != OP_STATE_WAITING, MS(100));
+    story_break(s, "A", "B"); /* its report on the next link makes it whole */
+    story_restore(s, "A", "B");
+    story_good(s, w1, MS(100));
+    story_good(s, w2, MS(100));
+    story_assert(s, story_primary(s, "A1") && story_in_sync(s, "B1"));
+    story_crash(s, "A");
+    story_assert(s, story_stamp(s, 0, 64, 1) == w1->stamp);
+    story_assert(s, story_stamp(s, 0, 72, 1) == w2->stamp);
+}
+
+/* What it has had comes once more, late: it is not taken again, and everything goes on. */
+void story_entries_come_once_more(struct story *s)
+{
+    uint64_t epoch = story_record(s, 0)->epoch;
+    int a = world_process(s->world, "A"), b = world_process(s->world, "B");
+    for (int i = 0; i < 5; i++) {
+        link_duplicate(s->world, a, b, MESSAGE_STREAM, 3);
+        for (int k = 0; k < 4; k++)
+            story_good(s, story_send_write(s, 0, (uint64_t)(8 * i + k), 1, k % 2), MS(20));
+        story_run(s, MS(60));
+    }
+    story_assert(s, !story_said(s, "* > suspects *") && story_record(s, 0)->epoch == epoch);
+    story_crash(s, "A");
+    story_good(s, story_send_read(s, 0, 0, 40, 1), MS(50));
+}
+
+/* The whole machine sleeps, and wakes: everybody finds everybody silent, and suspects nobody. */
+void story_array_sleeps_and_wakes(struct story *s)
+{
+    static const char *const all[] = {"A", "B", "IS1", "IS2", "L1", "L2"};
+    uint64_t epoch[2] = {story_record(s, 0)->epoch, story_record(s, 1)->epoch};
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_run(s, (s->seed * 29) % 400 * 1000);
+    for (int i = 0; i < 6; i++)
+        story_pause(s, all[i]);
+    story_run(s, MS(60000));
+    for (int i = 0; i < 6; i++) {
+        story_resume(s, all[((uint64_t)i + s->seed) % 6]);
+        story_run(s, MS(3)); /* one after the other has its turn */
+    }
+    story_answered(s, w, MS(500));
+    story_run(s, MS(500));
+    story_assert(s, !story_said(s, "* > suspects *"));
+    for (int g = 0; g < 2; g++)
+        story_assert(s, story_record(s, g)->epoch == epoch[g]);
+}
+
+/* A unit on a loaded machine is late again and again. It listens for one limit in all, not for one
+ * each time: it takes over from a primary that is dead. */
+void story_late_again_and_again(struct story *s)
+{
+    story_crash(s, "A");
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    for (int i = 0; i < 5; i++) {
+        story_pause(s, "B");
+        story_run(s, MS(80)); /* more than half the availability limit */
+        story_resume(s, "B");
+        story_run(s, MS(50));
+    }
+    story_assert(s, story_said(s, "B1 > suspects A1: availability -> *"));
+    story_good(s, w, MS(500));
+    story_assert(s, story_primary(s, "B1"));
+}
+
+/* The primary's own cables to the drives are pulled: it gives control to whom they are not. */
+void story_primary_that_reaches_no_drive(struct story *s)
+{
+    struct op *before = story_write(s, 0, 0, 8, 0); /* not yet on the drives, perhaps */
+    story_break(s, "A", "L1");
+    story_break(s, "A", "L2");
+    struct op *r = story_send_read(s, 0, 128, 8, 1);
+    story_good(s, r, MS(3000));
+    story_until(s, story_primary(s, "B1"), MS(500));
+    story_expect(s, "A1 > gives control to B1: it reaches the drives\n"
+                    "A1 > primary -> secondary, epoch *\n"
+                    "B1 > adopt * -> serve\n");
+    story_assert(s, !story_said(s, "?1 > claims epoch *"));
+    story_assert(s, story_stamp(s, 0, 0, 0) == before->stamp);
+}
