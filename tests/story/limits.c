@@ -70,7 +70,7 @@ void story_array_sleeps_and_wakes(struct story *s)
     story_run(s, MS(60000));
     for (int i = 0; i < 6; i++) {
         story_resume(s, all[((uint64_t)i + s->seed) % 6]);
-        story_run(s, MS(3)); /* one after the other has its turn */
+        story_run(s, MS(15)); /* one after the other has its turn */
     }
     story_answered(s, w, MS(500));
     story_run(s, MS(500));

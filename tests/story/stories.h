@@ -64,6 +64,14 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(slow_drive_is_no_dead_controller, short_processing)        \
     X(late_unit_listens_first, plain)                            \
     X(links_flap, plain)                                         \
+    X(withdrawn_before_the_primary_had_it, plain)                \
+    X(forwarded_from_an_earlier_session, plain)                  \
+    X(death_of_a_session_outlives_the_primary, standby)          \
+    X(death_of_a_session_is_told_to_who_joins, standby)          \
+    X(switch_stopped_for_a_moment_reads_an_old_write, real_switches)\
+    X(switch_stopped_again_before_the_answer_to_its_ping, real_switches)\
+    X(line_that_creeps_brings_an_old_write, real_switches)       \
+    X(write_that_waited_long_in_a_switch, real_switches)         \
     X(forward_of_what_is_too_old_is_answered, plain)             \
     X(gap_in_the_sequence, plain)                                \
     X(entries_come_once_more, plain)                             \
