@@ -69,7 +69,8 @@ void story_death_of_a_session_outlives_the_primary(struct story *s)
 {
     story_write(s, 0, 64, 8, 0);
     story_pause(s, "IS1");
-    story_until(s, story_said(s, "A1 > nothing came from sender 0: its session * is dead"), MS(300));
+    story_until(s, story_said(s, "A1 > nothing came from sender 0: its session * is dead"),
+                MS(300));
     story_run(s, MS(5));
     story_crash(s, "A");
     story_until(s, story_primary(s, "B1"), MS(100));
@@ -87,7 +88,8 @@ void story_death_of_a_session_is_told_to_who_joins(struct story *s)
     story_crash(s, "B");
     story_pause(s, "IS1");
     story_cut(s, "A", "IS1", LINK_TO); /* so that it does not find that in its socket */
-    story_until(s, story_said(s, "A1 > nothing came from sender 0: its session * is dead"), MS(300));
+    story_until(s, story_said(s, "A1 > nothing came from sender 0: its session * is dead"),
+                MS(300));
     story_restart(s, "B");
     story_until(s, story_in_sync(s, "B1"), MS(5000));
     story_crash(s, "A");

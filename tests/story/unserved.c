@@ -16,10 +16,9 @@ void story_follower_of_a_claim_that_is_not_served(struct story *s)
 {
     struct op *before = story_write(s, 0, 0, 8, 0);
     story_crash(s, "A");
-    story_until(s,
-                story_state(s, "B1") == UNIT_STATE_FENCING ||
-                    story_state(s, "C1") == UNIT_STATE_FENCING,
-                MS(500));
+    story_until(
+        s, story_state(s, "B1") == UNIT_STATE_FENCING || story_state(s, "C1") == UNIT_STATE_FENCING,
+        MS(500));
     bool b = story_state(s, "B1") == UNIT_STATE_FENCING;
     cut_off_from_drives(s, b ? "B" : "C");
     struct op *w = story_send_write(s, 0, 64, 8, 0);
@@ -32,7 +31,8 @@ void story_follower_of_a_claim_that_is_not_served(struct story *s)
     story_assert(s, story_stamp(s, 0, 0, 1) == before->stamp);
 }
 
-/* Each claims, and cannot serve. Each waits twice as long for the other as that has waited for it. */
+/* Each claims, and cannot serve. Each waits twice as long for the other as that has waited for it.
+ */
 void story_claims_back_after_twice_the_time(struct story *s)
 {
     struct op *before = story_write(s, 0, 0, 8, 0);
@@ -60,10 +60,9 @@ void story_deposed_twice_over(struct story *s)
     story_hang_drive(s, 32, true);
     struct op *dirty = story_write(s, 0, 0, 8, 0); /* in three mirrors, on no drive */
     story_pause(s, "A");
-    story_until(s,
-                story_state(s, "B1") == UNIT_STATE_FENCING ||
-                    story_state(s, "C1") == UNIT_STATE_FENCING,
-                MS(500));
+    story_until(
+        s, story_state(s, "B1") == UNIT_STATE_FENCING || story_state(s, "C1") == UNIT_STATE_FENCING,
+        MS(500));
     bool b = story_state(s, "B1") == UNIT_STATE_FENCING;
     const char *second = b ? "C" : "B";
     cut_off_from_drives(s, b ? "B" : "C");
