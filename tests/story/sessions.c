@@ -115,7 +115,7 @@ static void never_runs(struct story *s, struct op *left, const struct op *w)
 }
 
 /* A switch that stood still for a moment, too short to be missed, reads what lay in its socket. */
-void story_switch_stopped_for_a_moment_reads_an_old_write(struct story *s)
+void story_switch_stopped_for_a_moment(struct story *s)
 {
     story_write(s, 0, 64, 8, 0);
     story_pause(s, "IS1");
@@ -131,7 +131,7 @@ void story_switch_stopped_for_a_moment_reads_an_old_write(struct story *s)
 
 /* ... and once more before the answer to its ping has come: that proves nothing of what lies behind
  * it in the socket. */
-void story_switch_stopped_again_before_the_answer_to_its_ping(struct story *s)
+void story_switch_stopped_before_a_ping_is_answered(struct story *s)
 {
     story_write(s, 0, 64, 8, 0);
     story_mark(s);
