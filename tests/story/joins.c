@@ -147,16 +147,14 @@ void story_drives_take_nothing_for_a_while(struct story *s)
 {
     story_write(s, 0, 64, 8, 0);
     story_flush(s, 0, 0);
-    for (int d = 0; d < 64; d++)
-        if (d % 32 < s->site->options.drives)
-            disk_fail(s->world, d, false, true);
+    story_fail_drive(s, 0, true);
+    story_fail_drive(s, 32, true);
     struct op *w = story_write(s, 0, 64, 8, 0);
     story_until(s, story_said(s, "A1 > acknowledged data of volume * is not on drives: *"),
                 MS(30000));
     story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
-    for (int d = 0; d < 64; d++)
-        if (d % 32 < s->site->options.drives)
-            disk_fail(s->world, d, false, false);
+    story_fail_drive(s, 0, false);
+    story_fail_drive(s, 32, false);
     story_run(s, MS(3000));
     story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
 }

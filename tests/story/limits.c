@@ -111,3 +111,111 @@ void story_primary_that_reaches_no_drive(struct story *s)
     story_assert(s, !story_said(s, "?1 > claims epoch *"));
     story_assert(s, story_stamp(s, 0, 0, 0) == before->stamp);
 }
+
+/* A member that has suspected its primary, and cannot take over, hears it again: it answers READY
+ * no more, and nothing is answered before the primary goes on without it. */
+void story_stopped_member_says_no_ready(struct story *s)
+{
+    story_reach_register(s, "B", CELL_UNREACHED);
+    story_cut(s, "A", "B", LINK_TO);
+    story_until(s, story_said(s, "B1 > suspects A1: availability -> *"), MS(300));
+    story_restore(s, "A", "B");
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_good(s, w, MS(600));
+    story_expect(s, "A1 > suspects B1: *\n"
+                    "A1 > epoch *: goes on without B1\n"
+                    "A1 > done *: status 00*\n");
+    story_reach_register(s, "B", CELL_REACHED);
+    story_until(s, story_in_sync(s, "B1"), MS(5000));
+}
+
+/* The swap that drops a member is on its way when its READY comes after all: that counts no more.
+ */
+void story_ready_of_one_that_is_being_dropped(struct story *s)
+{
+    story_lose(s, "B", "A", MESSAGE_HELD);
+    cell_slow(s->world, world_process(s->world, "A"), MS(300));
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "A1 > suspects B1: ready"), MS(400));
+    story_lose(s, "B", "A", MESSAGE_NONE);
+    story_good(s, w, MS(2000));
+    story_expect(s, "A1 > suspects B1: ready\n"
+                    "-- register g1: * primary A in_sync 1*\n"
+                    "A1 > epoch *: goes on without B1\n"
+                    "A1 > done *: status 00*\n");
+    cell_slow(s->world, world_process(s->world, "A"), 0);
+}
+
+/* A copy grows old in the secondary, whose forwards are lost: when one comes it is too old. */
+void story_copy_that_grows_old_in_a_unit(struct story *s)
+{
+    story_cut(s, "IS1", "A", LINK_TO);
+    story_lose(s, "B", "A", MESSAGE_FORWARD);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_run(s, MS(110));
+    story_lose(s, "B", "A", MESSAGE_NONE);
+    story_good(s, w, MS(200));
+    story_expect(s, "B1 > no ready for 0/* -> forward to A1\n"
+                    "A1 > refuse 0/*: stale\n"
+                    "A1 > queue 0/*, order * -> ready\n");
+    story_assert(s, story_primary(s, "A1"));
+}
+
+/* A copy that is sent again is as old as the command. */
+void story_copy_that_is_sent_again_is_old(struct story *s)
+{
+    story_lose(s, "IS1", "A", MESSAGE_COMMAND);
+    story_lose(s, "IS1", "B", MESSAGE_COMMAND);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_run(s, MS(120));
+    story_lose(s, "IS1", "A", MESSAGE_NONE);
+    story_lose(s, "IS1", "B", MESSAGE_NONE);
+    story_break(s, "IS1", "A");
+    story_break(s, "IS1", "B");
+    story_restore(s, "IS1", "A");
+    story_restore(s, "IS1", "B");
+    story_good(s, w, MS(200));
+    story_expect(s, "A1 > refuse 0/*: stale\n"
+                    "A1 > queue 0/*, order * -> ready\n");
+}
+
+/* A primary stands still while drives work for it, for longer than they may take, and nobody can
+ * take over: it wakes, and none of them has been slow. */
+void story_stopped_for_longer_than_a_drive_may_take(struct story *s)
+{
+    disk_slow(s->world, 0, MS(20));
+    disk_slow(s->world, 32, MS(20));
+    story_reach_register(s, "B", CELL_UNREACHED);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "B1 > ready *: held"), MS(10));
+    story_run(s, MS(5));
+    story_pause(s, "A");
+    story_run(s, MS(20000));
+    story_resume(s, "A");
+    story_good(s, w, MS(1000));
+    disk_slow(s->world, 0, 0);
+    disk_slow(s->world, 32, 0);
+    story_assert(s, !story_said(s, "A1 > drive * is bad: *"));
+}
+
+/* It hears a loop switch, but the set's one good drive is behind the other: what it would claim it
+ * could not serve. */
+void story_no_claim_without_drives(struct story *s)
+{
+    story_fail_drive(s, 0, true);
+    struct op *before = story_write(s, 0, 64, 8, 0);
+    story_until(s, story_record(s, 0)->drive_state[0] == DRIVE_STATE_FAILED, MS(1000));
+    story_break(s, "B", "L2");
+    story_run(s, MS(100));
+    story_mark(s);
+    story_crash(s, "A");
+    struct op *r = story_send_read(s, 0, 64, 8, 0);
+    story_never(s, story_said(s, "B1 > claims epoch *"), MS(1000));
+    story_restore(s, "B", "L2");
+    story_good(s, r, MS(1000));
+    story_expect(s, "B1 > suspects A1: *\n"
+                    "B1 > claims epoch *\n"
+                    "B1 > adopt * -> serve\n");
+    story_fail_drive(s, 0, false);
+    story_assert(s, story_stamp(s, 0, 64, 1) == before->stamp);
+}

@@ -185,3 +185,21 @@ void story_write_that_waited_long_in_a_switch(struct story *s)
     struct op *w = story_write(s, 0, 64, 8, 1);
     never_runs(s, left, w);
 }
+
+/* Its copies came too late, and the units refuse them. The switch asks the host before it sends
+ * them again, and the host has gone on by the other path. */
+void story_refused_as_too_old_and_its_host_is_gone(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    story_cut(s, "IS1", "A", LINK_TO);
+    story_cut(s, "IS1", "B", LINK_TO);
+    struct op *left = story_send_write(s, 0, 64, 8, 0);
+    story_run(s, MS(1));
+    host_mute(host_of(s, 0, 0), true);
+    story_run(s, MS(125));
+    struct op *w = story_write(s, 0, 64, 8, 1);
+    story_restore(s, "IS1", "A");
+    story_restore(s, "IS1", "B");
+    story_run(s, s->site->options.limits.nop_ns);
+    never_runs(s, left, w);
+}

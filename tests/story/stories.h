@@ -77,6 +77,14 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(entries_come_once_more, plain)                             \
     X(array_sleeps_and_wakes, plain)                             \
     X(late_again_and_again, deaths_unknown)                      \
+    X(no_claim_without_drives, plain)                            \
+    X(stopped_member_says_no_ready, plain)                       \
+    X(ready_of_one_that_is_being_dropped, plain)                 \
+    X(copy_that_grows_old_in_a_unit, plain)                      \
+    X(copy_that_is_sent_again_is_old, plain)                     \
+    X(stopped_for_longer_than_a_drive_may_take, write_through)   \
+    X(refused_as_too_old_and_its_host_is_gone, real_switches)    \
+    X(adopted_when_the_new_members_hold_it, three_modules)       \
     X(primary_that_reaches_no_drive, plain)                      \
     X(each_suspects_the_other, plain)                            \
     X(loser_of_the_claim, three_modules)                         \

@@ -101,3 +101,24 @@ void story_out_unit_leaves_it_to_the_deposed_one(struct story *s)
                     "A1 > adopt * -> serve\n");
     story_assert(s, story_stamp(s, 0, 0, 1) == before->stamp);
 }
+
+/* What the winner has adopted is done only when those that it names hold it in its own reign. */
+void story_adopted_when_the_new_members_hold_it(struct story *s)
+{
+    story_lose(s, "B", "A", MESSAGE_HELD);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "B1 > ready *: held") && story_said(s, "C1 > ready *: held"),
+                MS(10));
+    story_crash(s, "A");
+    story_until(
+        s, story_state(s, "B1") == UNIT_STATE_FENCING || story_state(s, "C1") == UNIT_STATE_FENCING,
+        MS(500));
+    bool b = story_state(s, "B1") == UNIT_STATE_FENCING;
+    const char *winner = b ? "B" : "C", *other = b ? "C" : "B";
+    story_hold(s, other, winner, MESSAGE_HELD);
+    story_until(s, story_primary(s, b ? "B1" : "C1"), MS(100));
+    story_never(s, w->state != OP_STATE_WAITING, MS(100));
+    story_restore(s, other, winner);
+    story_good(s, w, MS(200));
+    story_assert(s, story_record(s, 0)->in_sync.count == 2);
+}
