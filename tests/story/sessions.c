@@ -203,3 +203,43 @@ void story_refused_as_too_old_and_its_host_is_gone(struct story *s)
     story_run(s, s->site->options.limits.nop_ns);
     never_runs(s, left, w);
 }
+
+/* A unit that was lone dies, and the next one reads the state from the drives. The switch has never
+ * lost it, and opens its nexuses there anew all the same before it uses them. */
+void story_nexuses_are_opened_anew_over_a_cut(struct story *s)
+{
+    struct op *before = story_write(s, 0, 64, 8, 0);
+    story_crash(s, "B");
+    story_until(s, story_primary(s, "A1") && story_record(s, 0)->in_sync.count == 1, MS(500));
+    story_until(s, story_record(s, 0)->dirty.module == MODULE_NONE, MS(5000));
+    story_mark(s);
+    story_crash(s, "A");
+    story_restart(s, "B");
+    story_until(s, story_primary(s, "B1"), MS(10000));
+    story_settle_attentions(s);
+    story_assert(s, story_stamp(s, 0, 64, 0) == before->stamp);
+    story_expect(s, "B1 > claims epoch *: lone_gone\n"
+                    "B1 > adopt * -> serve\n"
+                    "IS1 > nexus * itt *: early -> nexus\n"
+                    "IS1 > nexus * itt *: nexus -> ready\n");
+}
+
+/* A primary was taken over and knows nothing of that. It hears the switch no more, and takes its
+ * session for dead; the switch, which serves its hosts through the next one, does not believe it.
+ */
+void story_death_that_a_deposed_primary_declares(struct story *s)
+{
+    story_reach_register(s, "A", CELL_UNREACHED);
+    story_cut(s, "A", "B", LINK_BOTH);
+    story_cut(s, "A", "IS1", LINK_BOTH);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_good(s, w, MS(600));
+    story_until(s, story_said(s, "A1 > nothing came from sender 0: its session * is dead"),
+                MS(600));
+    struct op *more = story_write(s, 0, 72, 8, 0);
+    story_restore(s, "A", "IS1");
+    story_run(s, MS(100));
+    story_assert(s, !story_said(s, "IS1 > session * is declared dead: *"));
+    story_assert(s, story_stamp(s, 0, 72, 0) == more->stamp);
+    story_reach_register(s, "A", CELL_REACHED);
+}
