@@ -158,3 +158,17 @@ void story_drives_take_nothing_for_a_while(struct story *s)
     story_run(s, MS(3000));
     story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
 }
+
+/* One that has become lone answers nothing, not even what needs no drive, before the drives hold
+ * all that its members held. */
+void story_state_is_stored_before_a_lone_primary_answers(struct story *s)
+{
+    story_hang_drive(s, 0, true);
+    story_hang_drive(s, 32, true);
+    alone(s);
+    struct op *r = story_send_read(s, 0, 640, 8, 0); /* of blocks that nobody has written */
+    story_never(s, r->state != OP_STATE_WAITING, MS(300));
+    story_hang_drive(s, 0, false);
+    story_hang_drive(s, 32, false);
+    story_good(s, r, MS(1000));
+}
