@@ -483,3 +483,25 @@ void story_last_tray_loses_power(struct story *s)
     story_restart(s, "L1");
     story_until(s, story_said(s, "A1 * unflushed_lost group=1 unit=A1 drive=t0/00"), MS(1000));
 }
+
+/* The next primary cannot reach a loop switch, so nobody knows what still lands behind it: its
+ * drive is failed in the record before anything is served. */
+void story_drive_that_cannot_be_fenced_is_failed(struct story *s)
+{
+    struct op *before = story_write(s, 0, 64, 8, 0);
+    story_break(s, "B", "L1");
+    story_run(s, MS(20));
+    story_mark(s);
+    story_crash(s, "A");
+    story_until(s, story_primary(s, "B1"), MS(1000));
+    story_assert(s, story_record(s, 0)->drive_state[0] == DRIVE_STATE_FAILED);
+    story_expect(s, "B1 > claims epoch *\n"
+                    "B1 > drive t0/00 does not answer for its fence: failed\n"
+                    "B1 > adopt * -> serve\n");
+    struct op *w = story_write(s, 0, 72, 8, 0);
+    story_restore(s, "B", "L1");
+    story_restart(s, "A");
+    story_until(s, story_record(s, 0)->drive_state[0] == DRIVE_STATE_GOOD, MS(20000));
+    story_assert(s, story_stamp(s, 0, 64, 1) == before->stamp);
+    story_assert(s, story_stamp(s, 0, 72, 1) == w->stamp);
+}

@@ -65,11 +65,42 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(slow_drive_is_no_dead_controller, short_processing)        \
     X(late_unit_listens_first, plain)                            \
     X(links_flap, plain)                                         \
+    X(withdrawn_before_the_primary_had_it, plain)                \
+    X(forwarded_from_an_earlier_session, plain)                  \
+    X(death_of_a_session_outlives_the_primary, standby)          \
+    X(death_of_a_session_is_told_to_who_joins, standby)          \
+    X(switch_stopped_for_a_moment, real_switches)                \
+    X(switch_stopped_before_a_ping_is_answered, real_switches)   \
+    X(line_that_creeps_brings_an_old_write, real_switches)       \
+    X(write_that_waited_long_in_a_switch, real_switches)         \
+    X(forward_of_what_is_too_old_is_answered, plain)             \
+    X(gap_in_the_sequence, plain)                                \
+    X(entries_come_once_more, plain)                             \
+    X(array_sleeps_and_wakes, plain)                             \
+    X(late_again_and_again, deaths_unknown)                      \
+    X(state_is_stored_before_a_lone_primary_answers, plain)      \
+    X(change_beside_writes, write_through)                       \
+    X(nexuses_are_opened_anew_over_a_cut, real_switches)         \
+    X(death_that_a_deposed_primary_declares, plain)              \
+    X(drive_that_cannot_be_fenced_is_failed, plain)              \
+    X(no_claim_without_drives, plain)                            \
+    X(stopped_member_says_no_ready, plain)                       \
+    X(ready_of_one_that_is_being_dropped, plain)                 \
+    X(copy_that_grows_old_in_a_unit, plain)                      \
+    X(copy_that_is_sent_again_is_old, plain)                     \
+    X(stopped_for_longer_than_a_drive_may_take, write_through)   \
+    X(refused_as_too_old_and_its_host_is_gone, real_switches)    \
+    X(adopted_when_the_new_members_hold_it, three_modules)       \
+    X(primary_that_reaches_no_drive, plain)                      \
     X(each_suspects_the_other, plain)                            \
     X(loser_of_the_claim, three_modules)                         \
     X(winner_dies_before_it_serves, plain)                       \
     X(primary_restarts_before_it_is_missed, deaths_unknown)      \
     X(no_endless_chase, plain)                                   \
+    X(follower_of_a_claim_that_is_not_served, three_modules)     \
+    X(claims_back_after_twice_the_time, plain)                   \
+    X(deposed_twice_over, three_modules)                         \
+    X(out_unit_leaves_it_to_the_deposed_one, three_modules)      \
     X(survivors_lag_behind_each_other, three_modules)            \
     X(new_session_while_the_next_primary_lags, three_modules)    \
     X(planned_takeover_with_messages_in_flight, plain)           \
@@ -119,6 +150,13 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(restarted_unit_cannot_reach_the_living_one, plain)         \
     X(unit_joins_while_a_write_is_half_done, write_through)      \
     X(primary_dies_during_a_join, plain)                         \
+    X(answers_wait_for_one_that_joins, plain)                    \
+    X(outcome_outlives_who_had_it, plain)                        \
+    X(resolved_before_the_next_primary_came_in, plain)           \
+    X(control_is_given_when_all_is_done, plain)                  \
+    X(control_is_given_when_all_is_confirmed, plain)             \
+    X(stopping_primary_takes_no_orders, plain)                   \
+    X(drives_take_nothing_for_a_while, plain)                    \
     X(lone_primary_without_its_lease, plain)                     \
     X(cold_start_after_a_power_cut, write_through)               \
     X(cold_start_of_a_volatile_cache, plain)                     \

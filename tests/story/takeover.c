@@ -321,3 +321,26 @@ void story_blind_primary_drops_nobody(struct story *s)
     story_restore(s, "A", "B");
     story_restore(s, "A", "L2");
 }
+
+/* A management change waits until what came before it is done, and what comes after it waits. */
+void story_change_beside_writes(struct story *s)
+{
+    disk_slow(s->world, 0, MS(50));
+    disk_slow(s->world, 32, MS(50));
+    story_mark(s);
+    struct op *before = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "B1 > ready *: held"), MS(10));
+    struct manage_request move = {.verb = MANAGE_GROUP_MOVE, .group = 0, .module = 1};
+    uint8_t bytes[MANAGE_REQUEST_BYTES_MAX];
+    struct op *m = op_manage(s->site->clients, bytes, manage_encode(&move, bytes, sizeof bytes));
+    m->path = SWITCH_MAX;
+    op_begin(s->site->clients, m);
+    story_good(s, before, MS(1000));
+    story_answered(s, m, MS(1000));
+    story_expect(s, "A1 > queue 0/*, order * -> ready\n"
+                    "A1 > queue 4/*, order * -> ready\n"
+                    "A1 > done *: status 00*\n"
+                    "A1 > resolve * -> status 00\n");
+    disk_slow(s->world, 0, 0);
+    disk_slow(s->world, 32, 0);
+}
