@@ -20,7 +20,7 @@ bool mutants_choose(const char *name)
     return false;
 }
 
-bool mutants_choose_environment(void)
+bool mutants_obey_environment(void)
 {
     const char *name = getenv("MUTANT");
     return !name || !*name || mutants_choose(name);

@@ -9,8 +9,9 @@
 
 /* Chosen before anything runs. False: there is none of that name, and stderr says so. */
 bool mutants_choose(const char *name);
-/* The one that the environment's MUTANT names, if it names one. */
-bool mutants_choose_environment(void);
+/* A build with mutants has chosen what the environment's MUTANT names before main. False, and
+ * stderr says so: MUTANT names one, and this build has none. */
+bool mutants_obey_environment(void);
 /* Each one on a line: name, rule, what is broken, between tabs. */
 void mutants_list(void);
 

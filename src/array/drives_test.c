@@ -527,6 +527,54 @@ static void test_exchanged_half_way(void **state)
     }
 }
 
+/* When SYNCED is said, a power cut takes nothing of what the drive got. */
+static void test_synced_is_durable(void **state)
+{
+    (void)state;
+    struct fake_world *w = world(14);
+    for (int i = 0; i < 3; i++)
+        assert_true(fake_write(w, (uint64_t)i * 2048, 65536, 1));
+    fake_record(w, 4, DRIVE_STATE_FAILED);
+    fake_login(w, 1);
+    assert_true(fake_until(w, &w->synced, 1, MS(10000)));
+    for (uint32_t b = 0; b < FAKE_BLOCKS; b++)
+        assert_false(w->drive[4].dirty[b]);
+    fake_free(w);
+}
+
+/* Writes of the map to that drive stay there, undone. */
+static void keep_maps(struct fake_world *w, int i)
+{
+    for (uint32_t b = 0; b < w->commands; b++) {
+        struct fake_command *command = &w->command[w->busy[b]];
+        uint64_t at = command->message.drive.offset;
+        if (fake_index(command->message.drive.drive) == i && !command->answered &&
+            command->message.drive.op == DRIVE_WRITE && at >= LAYOUT_MAP &&
+            at < LAYOUT_MAP + 2 * LAYOUT_BLOCK)
+            w->drive[i].stuck = command->stuck = true;
+    }
+}
+
+/* It has all data, and the map is on its way to it. */
+static void test_synced_holds_the_map(void **state)
+{
+    (void)state;
+    struct fake_world *w = world(15);
+    w->slow_ns = MS(2);
+    assert_true(fake_write(w, 8, 4096, 1));
+    fake_record(w, 4, DRIVE_STATE_FAILED);
+    fake_login(w, 1);
+    for (uint64_t end_ns = w->now_ns + MS(800); w->now_ns < end_ns;) {
+        fake_turn(w);
+        keep_maps(w, 4);
+    }
+    assert_true(w->drive[4].stuck);
+    assert_int_equal(w->synced, 0);
+    w->drive[4].stuck = false;
+    assert_true(fake_until(w, &w->synced, 1, MS(10000)));
+    fake_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -550,6 +598,8 @@ int main(void)
         cmocka_unit_test(test_good_too_early),
         cmocka_unit_test(test_exchanged_when_synced),
         cmocka_unit_test(test_exchanged_half_way),
+        cmocka_unit_test(test_synced_is_durable),
+        cmocka_unit_test(test_synced_holds_the_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

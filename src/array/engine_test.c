@@ -587,6 +587,24 @@ static void test_torn_state(void **state)
     fake_free(w);
 }
 
+/* The good copy fails a write that the one that is being resynchronised took: nobody else has it,
+ * so the host hears that it failed, and what the copies hold there is in doubt. */
+static void test_write_that_no_good_drive_took(void **state)
+{
+    (void)state;
+    struct fake_world *w = fake_new(35);
+    fake_pool(w, RAID_1, pair, 2, VOLUME_BYTES);
+    assert_true(write_at(w, 0, 4096, 1, false));
+    w->follows = false;
+    fake_record(w, 4, DRIVE_STATE_FAILED);
+    fake_record(w, 4, DRIVE_STATE_STALE);
+    fake_run(w, MS(6000)); /* it is probed, and copied to */
+    w->drive[0].write_errors = true;
+    assert_false(write_at(w, 0, 4096, 2, false));
+    assert_true(status(w).regions_in_doubt > 0);
+    fake_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -613,6 +631,7 @@ int main(void)
         cmocka_unit_test(test_resync_in_doubt),
         cmocka_unit_test(test_new_drive),
         cmocka_unit_test(test_torn_state),
+        cmocka_unit_test(test_write_that_no_good_drive_took),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

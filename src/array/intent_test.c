@@ -188,6 +188,59 @@ static void test_nobody_was_asked(void **state)
     fake_free(w);
 }
 
+/* Whatever tears a map, the one before is there: it goes to the other slot. */
+static void test_map_goes_to_the_other_slot(void **state)
+{
+    (void)state;
+    struct fake_world *w = world(7);
+    for (uint64_t region = 0; region < 3; region++) {
+        uint8_t maps[2][MAPS];
+        int newest[2];
+        for (int i = 0; i < 2; i++) {
+            const struct fake_drive *drive = &w->drive[pair[i]];
+            memcpy(maps[i], drive->durable + LAYOUT_MAP, MAPS);
+            newest[i] = sequence_of(drive, 1) > sequence_of(drive, 0);
+        }
+        assert_true(fake_write(w, region * 2048, 4096, 1));
+        for (int i = 0; i < 2; i++) {
+            const struct fake_drive *drive = &w->drive[pair[i]];
+            assert_true(sequence_of(drive, !newest[i]) > sequence_of(drive, newest[i]));
+            assert_memory_equal(drive->durable + LAYOUT_MAP + newest[i] * LAYOUT_BLOCK,
+                                maps[i] + newest[i] * LAYOUT_BLOCK, LAYOUT_BLOCK);
+        }
+    }
+    fake_free(w);
+}
+
+/* While a state is stored, no drive names one whose bytes are not all durable there. */
+static void test_header_comes_after_its_state(void **state)
+{
+    (void)state;
+    enum { BYTES = 9000, GENERATION = 1000000 };
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        struct fake_world *w = world(8 + seed);
+        static uint8_t blob[BYTES];
+        uint32_t stored = w->stored;
+        w->slow_ns = MS(3);
+        memset(blob, 7, sizeof blob);
+        array_store_state(w->array, blob, sizeof blob, GENERATION, 1);
+        while (w->stored == stored) {
+            fake_turn(w);
+            for (int i = 0; i < 4; i++) {
+                const uint8_t *bytes = w->drive[pair[i / 2]].durable;
+                struct state_header header;
+                if (layout_get_state_header(bytes + LAYOUT_STATE_HEADER + i % 2 * LAYOUT_BLOCK,
+                                            &header) &&
+                    header.generation == GENERATION)
+                    assert_memory_equal(bytes + LAYOUT_STATE + i % 2 * LAYOUT_STATE_BYTES, blob,
+                                        sizeof blob);
+            }
+        }
+        assert_false(w->failed);
+        fake_free(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +250,8 @@ int main(void)
         cmocka_unit_test(test_doubt_outlives_its_reign),
         cmocka_unit_test(test_stripes_have_no_doubt),
         cmocka_unit_test(test_nobody_was_asked),
+        cmocka_unit_test(test_map_goes_to_the_other_slot),
+        cmocka_unit_test(test_header_comes_after_its_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

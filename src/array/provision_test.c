@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -13,7 +12,6 @@
 #include "array/fake_drives.h"
 #include "array/layout.h"
 #include "base/must.h"
-#include "base/mutant.h"
 
 static const int pair[2] = {0, 4}, single[1] = {0};
 
@@ -469,7 +467,5 @@ int main(void)
         cmocka_unit_test(test_map_that_cannot_be_written),
         cmocka_unit_test(test_layout),
     };
-    if (getenv("MUTANT"))
-        must(mutant_choose(getenv("MUTANT")));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,6 @@
 #include "array/layout.h"
 #include "array/swarm.h"
 #include "base/must.h"
-#include "base/mutant.h"
 
 enum { SEEDS = 60, EVENTS = 24 };
 
@@ -582,8 +581,6 @@ int main(int count, char **words)
     if (count > 2)
         seeds = strtoull(words[2], NULL, 0);
     loud = count > 3;
-    if (getenv("MUTANT"))
-        must(mutant_choose(getenv("MUTANT")));
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_swarm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

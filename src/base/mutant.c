@@ -2,7 +2,10 @@
 /* Only in a build with -Dmutants=true. */
 #include "base/mutant.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/must.h"
 
 enum { NAME_BYTES = 64 };
 
@@ -39,4 +42,12 @@ bool mutant_choose(const char *wanted)
             return true;
         }
     return false;
+}
+
+/* Before main, so that every program obeys, whatever it is: segue-sim, the stories, each unit test.
+ */
+__attribute__((constructor)) static void mutant_choose_by_environment(void)
+{
+    const char *name = getenv("MUTANT");
+    must(!name || !*name || mutant_choose(name));
 }

@@ -5,8 +5,9 @@
 
 /* Switches that each break one rule of the protocol, so that the tests can show that they would
  * notice (docs/MUTATIONS.md, tests/mutants). They exist only in a build with -Dmutants=true, and
- * there at most one is on, chosen by name before anything runs. In every other build mutant() is
- * false, and what it guards is not there. */
+ * there at most one is on, chosen by name before anything runs: every program of such a build obeys
+ * the environment's MUTANT=name, and refuses to run if it knows no such name. In every other build
+ * mutant() is false, and what it guards is not there. */
 
 #include <stdbool.h>
 

@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     static struct CMUnitTest tests[STORIES_MAX];
     static struct tale chosen[STORIES_MAX];
     size_t count = 0;
-    if (!mutants_choose_environment())
+    if (!mutants_obey_environment())
         return 2;
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
