@@ -414,12 +414,10 @@ void iswitch_step(struct iswitch *x, const struct event *event, struct actions *
     stop(x);
     sender_pump(x->sender, x->now_ns, actions);
     reap(x);
-    if (list_empty(&x->connections) && list_empty(&x->sessions) && (!x->stopping || x->stopped)) {
+    if (list_empty(&x->connections) && list_empty(&x->sessions) && (!x->stopping || x->stopped))
         x->tick_ns = UINT64_MAX;
-        memset(x->away_ns, 0, sizeof x->away_ns); /* nobody looks until a host comes again */
-    } else if (x->tick_ns == UINT64_MAX) {
+    else if (x->tick_ns == UINT64_MAX)
         x->tick_ns = x->now_ns + iswitch_stale_ns(x) / 4;
-    }
     x->more = x->more || x->again;
     x->promised_ns = list_empty(&x->connections) ? UINT64_MAX : iswitch_wake_ns(x);
     x->actions = NULL;
