@@ -42,7 +42,7 @@ static bool is_blind(const struct iswitch *x)
 
 bool away(const struct iswitch *x, uint8_t g)
 {
-    return x->away[g] && !is_blind(x);
+    return x->away[g] && !is_blind(x) && heard_ns(x, g) <= x->served_ns[g];
 }
 
 void away_tick(struct iswitch *x)
