@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "manage/status_json.h"
@@ -51,12 +50,7 @@ int segue_host_list(const struct segue_call *call)
     if (!o)
         return code;
     const json_t *hosts = json_object_get(o->status, "hosts");
-    if (segue_wants_json(call)) {
-        json_dumpf(hosts, stdout, JSON_INDENT(2));
-        putchar('\n');
-        return objects_close(o, SEGUE_EXIT_DONE);
-    }
-    if (json_array_size(hosts) == 0) {
+    if (json_array_size(hosts) == 0 && !segue_wants_json(call)) {
         printf("no hosts: every initiator sees every volume that has a LUN\n");
         return objects_close(o, SEGUE_EXIT_DONE);
     }
@@ -72,11 +66,7 @@ int segue_host_list(const struct segue_call *call)
         const char *cells[] = {status_text_of(host, "name"), *user ? user : "-", luns, initiators};
         table_row(table, cells);
     }
-    char *text = table_text(table, 200);
-    fputs(text, stdout);
-    free(text);
-    table_free(table);
-    return objects_close(o, SEGUE_EXIT_DONE);
+    return objects_list_end(o, "hosts", table);
 }
 
 /* One initiator of "a,b" after the other, in small letters. False: there is no more. */

@@ -36,6 +36,20 @@ int objects_close(struct objects *objects, int code)
     return code;
 }
 
+int objects_list_end(struct objects *objects, const char *list, struct table *table)
+{
+    if (segue_wants_json(objects->call)) {
+        json_dumpf(json_object_get(objects->status, list), stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else {
+        char *text = table_text(table, 200);
+        fputs(text, stdout);
+        free(text);
+    }
+    table_free(table);
+    return objects_close(objects, SEGUE_EXIT_DONE);
+}
+
 /* The array's sentence begins with the object, "pool p3: ...", which `doing` has named. */
 static const char *without_object(const char *text, const char *doing)
 {

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "manage/table.h"
 #include "programs/segue.h"
 #include "programs/segue_request.h"
 
@@ -20,6 +21,8 @@ struct objects {
 struct objects *objects_open(const struct segue_call *call, int *code);
 /* Returns `code`. */
 int objects_close(struct objects *objects, int code);
+/* Prints the table, or with -o json that list of the array's state instead, and closes. */
+int objects_list_end(struct objects *objects, const char *list, struct table *table);
 
 /* Gives the request to the array. `doing`: "create pool p3", for sentences. An exit code. */
 int objects_send(struct objects *objects, uint8_t group, const struct manage_request *request,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "array/array.h"
@@ -11,20 +10,6 @@
 #include "programs/segue_objects.h"
 
 /* segue pool ..., segue group ... */
-
-static int print_list(struct objects *o, const char *list, struct table *table)
-{
-    if (segue_wants_json(o->call)) {
-        json_dumpf(json_object_get(o->status, list), stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else {
-        char *text = table_text(table, 200);
-        fputs(text, stdout);
-        free(text);
-    }
-    table_free(table);
-    return SEGUE_EXIT_DONE;
-}
 
 int segue_pool_list(const struct segue_call *call)
 {
@@ -51,7 +36,7 @@ int segue_pool_list(const struct segue_call *call)
                                drives};
         table_row(table, cells);
     }
-    return objects_close(o, print_list(o, "pools", table));
+    return objects_list_end(o, "pools", table);
 }
 
 static int create_pool(struct objects *o)
@@ -156,7 +141,7 @@ int segue_group_list(const struct segue_call *call)
                                takeovers};
         table_row(table, cells);
     }
-    return objects_close(o, print_list(o, "groups", table));
+    return objects_list_end(o, "groups", table);
 }
 
 static int find_member(struct objects *o, int group, const char *module)

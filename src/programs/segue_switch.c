@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,11 +31,6 @@ int segue_switch_list(const struct segue_call *call)
     if (!o)
         return code;
     const json_t *switches = json_object_get(o->status, "switches");
-    if (segue_wants_json(call)) {
-        json_dumpf(switches, stdout, JSON_INDENT(2));
-        putchar('\n');
-        return objects_close(o, SEGUE_EXIT_DONE);
-    }
     struct table *table = table_new("SWITCH|STATE|>HOSTS|PORTALS");
     size_t i;
     json_t *entry;
@@ -50,11 +44,7 @@ int segue_switch_list(const struct segue_call *call)
                                portals};
         table_row(table, cells);
     }
-    char *text = table_text(table, 200);
-    fputs(text, stdout);
-    free(text);
-    table_free(table);
-    return objects_close(o, SEGUE_EXIT_DONE);
+    return objects_list_end(o, "switches", table);
 }
 
 /* Number of the switch that is named, or -1 and said. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "manage/identity.h"
@@ -19,11 +18,6 @@ int segue_volume_list(const struct segue_call *call)
     if (!o)
         return code;
     const json_t *volumes = json_object_get(o->status, "volumes");
-    if (segue_wants_json(call)) {
-        json_dumpf(volumes, stdout, JSON_INDENT(2));
-        putchar('\n');
-        return objects_close(o, SEGUE_EXIT_DONE);
-    }
     struct table *table = table_new("VOLUME|>LUN|GROUP|POOL|STATE|>SIZE|>BLOCK|UUID");
     size_t i;
     json_t *volume;
@@ -44,11 +38,7 @@ int segue_volume_list(const struct segue_call *call)
                                status_text_of(volume, "uuid")};
         table_row(table, cells);
     }
-    char *text = table_text(table, 200);
-    fputs(text, stdout);
-    free(text);
-    table_free(table);
-    return objects_close(o, SEGUE_EXIT_DONE);
+    return objects_list_end(o, "volumes", table);
 }
 
 static bool has_hosts(const struct objects *o)
