@@ -14,13 +14,18 @@
 
 #include <cmocka.h>
 
-enum { LATE_MS = 50 };
+/* No test waits for a while to pass: a turn of the loop is never late, or always, and what needs
+ * time is given the time. */
+static const uint64_t hour_ns = MS(3600 * 1000);
 
 static struct loop *loop;
 static struct streams *streams;
 static struct trace trace = {.name = "test", .max_level = TRACE_WARN};
 static int host;
 static uint32_t stream;
+
+/* As long as one waits for what has to come. */
+static const uint64_t patience_ns = MS(600 * 1000);
 
 /* The next event of the stream within `ns`; false: none. */
 static bool await(struct stream_event *out, uint64_t ns)
@@ -42,10 +47,9 @@ static bool await(struct stream_event *out, uint64_t ns)
     return false;
 }
 
-static int set_up(void **state)
+static int set_up_with(uint64_t late_ns)
 {
-    (void)state;
-    struct loop_config config = {.late_ns = MS(LATE_MS), .buffer_bytes = 64 << 20};
+    struct loop_config config = {.late_ns = late_ns, .buffer_bytes = 64 << 20};
     char sentence[256], bound[128];
     config.links.processes = 1;
     loop = loop_new(&config, &trace, sentence, sizeof sentence);
@@ -60,12 +64,24 @@ static int set_up(void **state)
     if (connect(host, (struct sockaddr *)&address, sizeof address))
         return -1;
     struct stream_event event;
-    if (!await(&event, MS(1000)) || event.kind != STREAM_EVENT_OPEN || event.owner != 7)
+    if (!await(&event, patience_ns) || event.kind != STREAM_EVENT_OPEN || event.owner != 7)
         return -1;
     assert_string_equal(event.local, bound);
     assert_memory_equal(event.peer, "127.0.0.1:", 10);
     stream = event.stream;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return set_up_with(hour_ns);
+}
+
+static int set_up_always_late(void **state)
+{
+    (void)state;
+    return set_up_with(0);
 }
 
 static int tear_down(void **state)
@@ -85,7 +101,7 @@ static void say(const char *text)
 static void expect_data(const char *text, bool late)
 {
     struct stream_event event;
-    assert_true(await(&event, MS(1000)));
+    assert_true(await(&event, patience_ns));
     assert_int_equal(event.kind, STREAM_EVENT_DATA);
     assert_int_equal(event.length, strlen(text));
     assert_memory_equal(event.bytes, text, event.length);
@@ -99,7 +115,7 @@ static void bytes_go_into_the_sink_first(void **state)
     struct stream_event event;
     streams_receive(streams, stream, (struct sink){buffer, 100, 6});
     say("into it, and beside");
-    assert_true(await(&event, MS(1000)));
+    assert_true(await(&event, patience_ns));
     assert_int_equal(event.sunk, 6);
     assert_memory_equal(buffer->data + 100, "into i", 6);
     assert_int_equal(event.length, 13);
@@ -108,7 +124,7 @@ static void bytes_go_into_the_sink_first(void **state)
     streams_receive(streams, stream, (struct sink){buffer, 0, 4096});
     assert_int_equal(buffer->refs, 2);
     say("all");
-    assert_true(await(&event, MS(1000)));
+    assert_true(await(&event, patience_ns));
     assert_int_equal(event.sunk, 3);
     assert_int_equal(event.length, 0);
     buffer_unref(buffer);
@@ -154,7 +170,8 @@ static void a_pause_holds_what_comes(void **state)
     streams_pause(streams, stream);
     assert_false(streams_idle(streams, stream));
     say("two");
-    assert_false(await(&event, MS(2 * LATE_MS)));
+    assert_false(await(&event, MS(10)));
+    streams_tick(streams, loop_now_ns() + 2 * hour_ns);
     streams_resume(streams, stream);
     assert_true(streams_idle(streams, stream));
     streams_receive(streams, stream, (struct sink){0});
@@ -171,16 +188,29 @@ static void what_came_while_the_loop_was_late_is_late(void **state)
     streams_receive(streams, stream, (struct sink){0});
     assert_false(await(&event, MS(10)));
     say("old");
-    usleep(2 * LATE_MS * 1000);
+    streams_late(streams);
     expect_data("old", true);
     streams_receive(streams, stream, (struct sink){0});
     say("new");
     expect_data("new", false);
     streams_receive(streams, stream, (struct sink){0});
-    usleep(2 * LATE_MS * 1000);
-    assert_false(await(&event, MS(250))); /* nothing lay in the socket: nothing is late */
+    streams_late(streams);
+    streams_tick(streams, loop_now_ns() + hour_ns); /* nothing lay in the socket: nothing is late */
     say("newer");
     expect_data("newer", false);
+}
+
+static void the_loop_tells_when_it_was_late(void **state)
+{
+    (void)state;
+    struct stream_event event;
+    streams_receive(streams, stream, (struct sink){0});
+    say("old");
+    assert_true(await(&event, patience_ns));
+    assert_true(event.late);
+    struct loop_status status;
+    loop_describe(loop, &status);
+    assert_true(status.late_turns > 0);
 }
 
 static void a_close_later_lets_all_leave(void **state)
@@ -190,7 +220,7 @@ static void a_close_later_lets_all_leave(void **state)
     struct stream_event event;
     streams_receive(streams, stream, (struct sink){0});
     say("unread");
-    assert_true(await(&event, MS(1000)));
+    assert_true(await(&event, patience_ns));
     say("and unread too"); /* closing over this would reset the connection */
     for (int i = 0; i < COUNT; i++)
         streams_send(streams, stream, NULL, 0,
@@ -200,7 +230,7 @@ static void a_close_later_lets_all_leave(void **state)
     static uint8_t bytes[BIG];
     size_t got = 0;
     fcntl(host, F_SETFL, O_NONBLOCK);
-    for (int i = 0; i < 3000; i++) {
+    for (;;) {
         ssize_t length = read(host, bytes, sizeof bytes);
         if (length == 0)
             break;
@@ -225,7 +255,7 @@ static void the_hosts_end_is_told_once(void **state)
     host = -1;
     expect_data("last", false);
     streams_receive(streams, stream, (struct sink){0});
-    assert_true(await(&event, MS(1000)));
+    assert_true(await(&event, patience_ns));
     assert_int_equal(event.kind, STREAM_EVENT_CLOSED);
     assert_int_equal(event.stream, stream);
     assert_false(streams_send(streams, stream, (const uint8_t *)"x", 1, slice_none(), 0));
@@ -250,9 +280,14 @@ static void a_close_at_once_is_silent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(bytes_go_into_the_sink_first), ROW(sent_is_told_when_all_has_left),
-        ROW(a_pause_holds_what_comes),     ROW(what_came_while_the_loop_was_late_is_late),
-        ROW(a_close_later_lets_all_leave), ROW(the_hosts_end_is_told_once),
+        ROW(bytes_go_into_the_sink_first),
+        ROW(sent_is_told_when_all_has_left),
+        ROW(a_pause_holds_what_comes),
+        ROW(what_came_while_the_loop_was_late_is_late),
+        cmocka_unit_test_setup_teardown(the_loop_tells_when_it_was_late, set_up_always_late,
+                                        tear_down),
+        ROW(a_close_later_lets_all_leave),
+        ROW(the_hosts_end_is_told_once),
         ROW(a_close_at_once_is_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

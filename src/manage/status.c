@@ -406,6 +406,24 @@ static bool group_in_sync(const json_t *group)
            !status_number_of(group, "resync_left_bytes");
 }
 
+/* One primary, and nobody still lives in an older epoch: a unit that hung while it was deposed goes
+ * on as the primary that it was, until somebody tells it. */
+static bool group_of_one_mind(const json_t *status, const json_t *group)
+{
+    uint64_t epoch = status_number_of(group, "epoch");
+    size_t i, primaries = 0;
+    json_t *unit;
+    json_array_foreach(json_object_get(status, "units"), i, unit)
+    {
+        if (strcmp(status_text_of(unit, "group"), status_text_of(group, "name")) != 0)
+            continue;
+        if (status_number_of(unit, "epoch") != epoch)
+            return false;
+        primaries += strcmp(status_text_of(unit, "state"), "primary") == 0;
+    }
+    return primaries == 1;
+}
+
 bool status_in_sync(const json_t *status)
 {
     size_t i;
@@ -419,6 +437,7 @@ bool status_in_sync(const json_t *status)
                                   strcmp(status_text_of(entry, "state"), "secondary") !=
                                       0) return false;
     json_array_foreach(json_object_get(status, "groups"), i,
-                       entry) if (!group_in_sync(entry)) return false;
+                       entry) if (!group_in_sync(entry) ||
+                                  !group_of_one_mind(status, entry)) return false;
     return status_serving(status);
 }

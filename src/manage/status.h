@@ -55,7 +55,8 @@ struct status_process {
 json_t *status_merge(const char *array, const char *time_text,
                      const struct status_process *processes, size_t count);
 
-/* Every group has a primary with every member in sync, and nothing is to be resynchronised. */
+/* Every group has one primary with every member in sync and in its epoch, and nothing is to be
+ * resynchronised. */
 bool status_in_sync(const json_t *status);
 /* Every group has a serving primary. */
 bool status_serving(const json_t *status);

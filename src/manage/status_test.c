@@ -208,6 +208,37 @@ static void newer_primary_is_believed(void **state)
     json_decref(status);
 }
 
+static void set_epoch(int process, int epoch)
+{
+    json_object_set_new(unit_of(process), "epoch", json_integer(epoch));
+    json_object_set_new(record_of(process), "epoch", json_integer(epoch));
+}
+
+/* A group is in sync when nobody lives in an older epoch, whatever the records say. */
+static void a_deposed_primary_is_not_in_sync(void **state)
+{
+    (void)state;
+    json_object_set_new(unit_of(B), "state", json_string("primary"));
+    json_object_set_new(record_of(B), "primary", json_string("B1"));
+    set_epoch(B, 4);
+    json_t *status = merge(); /* both records name both in sync; A1 believes that it leads */
+    assert_true(status_serving(status));
+    assert_false(status_in_sync(status));
+    json_decref(status);
+    json_object_set_new(unit_of(A), "state", json_string("secondary"));
+    status = merge(); /* it knows better, but not yet under whom */
+    assert_false(status_in_sync(status));
+    json_decref(status);
+    set_epoch(A, 4);
+    status = merge();
+    assert_true(status_in_sync(status));
+    json_decref(status);
+    json_object_set_new(unit_of(A), "state", json_string("primary"));
+    status = merge(); /* two in one epoch */
+    assert_false(status_in_sync(status));
+    json_decref(status);
+}
+
 static void failed_drive(void **state)
 {
     (void)state;
@@ -309,6 +340,7 @@ int main(void)
         TEST(nobody_serves),
         TEST(restarted_unit_is_not_in_sync),
         TEST(newer_primary_is_believed),
+        TEST(a_deposed_primary_is_not_in_sync),
         TEST(failed_drive),
         TEST(stale_drive),
         TEST(raid10_counts_pairs),

@@ -8,19 +8,22 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("SEGUE_BUILD", os.path.join(ROOT, "build"))
-SEGUE = os.environ.get("SEGUE", os.path.join(BUILD, "src", "programs", "segue"))
+BUILD = os.path.abspath(os.environ.get("SEGUE_BUILD", os.path.join(ROOT, "build")))
+SEGUE = os.path.abspath(os.environ.get("SEGUE", os.path.join(BUILD, "src", "programs", "segue")))
+# How long one waits for what has to come, on the slowest of machines: no check is about a time.
+PATIENCE = 600
 
 CONFIG = """\
 array: {name}
 state: {state}
-limits: {{settle: {settle}}}
+limits: {{settle: {settle}, nop: {nop}}}
 parts:
   modules: [A, B]
   switches:
@@ -60,21 +63,33 @@ def free_ports(count):
 
 def scratch(name):
     """A new directory below the build directory."""
-    base = os.environ.get("SEGUE_SCRATCH", os.path.join(BUILD, "host"))
+    base = os.path.abspath(os.environ.get("SEGUE_SCRATCH", os.path.join(BUILD, "host")))
     os.makedirs(base, exist_ok=True)
     return tempfile.mkdtemp(prefix=name + "-", dir=base)
 
 
-def alive(pid):
+def process_state(pid):
+    """R, S, T (stopped), Z and so on (proc(5)); an empty word when there is no such process."""
     try:
-        os.kill(pid, 0)
+        with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as f:
+            return f.read().rsplit(")", 1)[1].split()[0]
     except OSError:
-        return False
-    with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as f:
-        return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+        return ""
 
 
-def run(command, timeout=60, **options):
+def alive(pid):
+    return process_state(pid) not in ("", "Z")
+
+
+def until(wanted, function, *arguments):
+    """Asks until the answer is what is wanted. Returns the last answer."""
+    end = time.monotonic() + PATIENCE
+    while (found := function(*arguments)) != wanted and time.monotonic() < end:
+        time.sleep(0.02)
+    return found
+
+
+def run(command, timeout=PATIENCE, **options):
     """A command with its output as text; one that hangs counts as 124."""
     try:
         return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -85,9 +100,25 @@ def run(command, timeout=60, **options):
         return subprocess.CompletedProcess(command, 124, text + "\n(hangs)")
 
 
+def settled(units):
+    """Whether a group has one primary and all its units in sync, in its epoch, and nothing left to do.
+    A unit that hung while it was deposed still says `primary`, with a record in which all was well."""
+    primaries = [u for u in units if u["state"] == "primary"]
+    if len(primaries) != 1 or len({u["epoch"] for u in units}) != 1 \
+            or any(u["state"] not in ("primary", "secondary") for u in units):
+        return False
+    record = primaries[0].get("record", {})
+    return len(record.get("in_sync", [])) == len(units) == 2 \
+        and not primaries[0].get("resync_left_bytes") \
+        and not any(record.get(k) for k in ("previous", "dirty", "drives_failed", "drives_stale"))
+
+
 class Array:
+    """`settle`: how long a group stays with whom it has before it goes back to whom it prefers; `nop`: how
+    long a host may be silent. Both are long, so that neither happens to a test that is slow."""
+
     def __init__(self, name="test", directory=None, cache=("mirrored", "write-through"),
-                 volume="64MiB", drive="128MiB", settle="60s", config=CONFIG,
+                 volume="64MiB", drive="128MiB", settle="600s", nop="300s", config=CONFIG,
                  luns=2):
         self.luns = luns
         self.directory = directory or scratch(name)
@@ -98,7 +129,7 @@ class Array:
         self.child = None
         self.log = os.path.join(self.directory, "up.log")
         with open(self.file, "w", encoding="ascii") as f:
-            f.write(config.format(name=name, state=self.state, settle=settle, drive=drive,
+            f.write(config.format(name=name, state=self.state, settle=settle, nop=nop, drive=drive,
                                   volume=volume, port1=self.ports[0], port2=self.ports[1],
                                   cache1=cache[0], cache2=cache[1]))
 
@@ -116,7 +147,7 @@ class Array:
     def command(self, *words):
         return [SEGUE, *words, "--state", self.state]
 
-    def start(self, timeout=60):
+    def start(self, timeout=PATIENCE):
         with open(self.log, "a", encoding="ascii") as log:
             self.child = subprocess.Popen([SEGUE, "up", self.file], stdout=log, stderr=log,
                                           stdin=subprocess.DEVNULL, start_new_session=True)
@@ -142,26 +173,46 @@ class Array:
     def pids(self):
         return {name: p["pid"] for name, p in self.processes().items()}
 
+    def units(self, group):
+        """What the group's units say of themselves; those that answer."""
+        return [u for p in self.processes().values() for u in p.get("units", [])
+                if u["group"] == group]
+
+    def epoch(self, group):
+        """The newest that a unit knows of."""
+        return max((u["epoch"] for u in self.units(group)), default=0)
+
+    def primary(self, group):
+        """The module that leads the group, which must be in sync."""
+        units = self.units(group)
+        if not settled(units):
+            raise Trouble("%s is not in sync: %s" % (group, units))
+        return next(u["module"] for u in units if u["state"] == "primary")
+
+    def wait_for_takeover(self, group, before):
+        """Until a unit of the group knows of another epoch."""
+        end = time.monotonic() + PATIENCE
+        while self.epoch(group) <= before:
+            if time.monotonic() > end:
+                raise Trouble("nobody took over %s" % group)
+            time.sleep(0.02)
+
+    def commands(self):
+        """How many the hosts have given to the switches."""
+        return sum(s["commands"] for p in self.processes().values() for s in p.get("switches", []))
+
     def in_sync(self):
-        """Every group: a primary whose record names both modules and nothing left to do."""
         processes = self.processes()
         if set(processes) != {"A", "B", "IS1", "IS2", "L1", "L2"}:
             return False
-        primaries = {}
+        groups = {}
         for p in processes.values():
             for unit in p.get("units", []):
-                record = unit.get("record", {})
-                if unit["state"] == "primary" and len(record.get("in_sync", [])) == 2 \
-                        and not record.get("previous") and not record.get("dirty") \
-                        and not record.get("drives_failed") \
-                        and not record.get("drives_stale") and not unit.get("resync_left_bytes"):
-                    primaries[unit["group"]] = unit
-                if unit["state"] not in ("primary", "secondary"):
-                    return False
-        return len(primaries) == 2 and all(
-            len(u.get("luns", [])) == self.luns for u in primaries.values() if u["group"] == "g1")
+                groups.setdefault(unit["group"], []).append(unit)
+        return len(groups) == 2 and all(settled(units) for units in groups.values()) and all(
+            len(u.get("luns", [])) == self.luns for u in groups["g1"])
 
-    def wait_in_sync(self, timeout=60):
+    def wait_in_sync(self, timeout=PATIENCE):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             if self.child and self.child.poll() is not None:
@@ -179,7 +230,7 @@ class Array:
         os.kill(pid, number)
         return pid
 
-    def wait_for_restart(self, part, old_pid, timeout=20):
+    def wait_for_restart(self, part, old_pid, timeout=PATIENCE):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             if self.pids().get(part, old_pid) != old_pid:
@@ -201,7 +252,7 @@ class Array:
             time.sleep(0.02)
         self.child = None
 
-    def stop(self, timeout=30):
+    def stop(self, timeout=PATIENCE):
         """In order. Returns the exit code of `segue up`."""
         self.child.send_signal(signal.SIGTERM)
         code = self.child.wait(timeout)
@@ -213,7 +264,7 @@ class Array:
         pids = list(self.pids().values()) if os.path.isdir(self.state) else []
         if self.child and self.child.poll() is None:
             try:
-                self.stop(15)
+                self.stop(60)
             except subprocess.TimeoutExpired:
                 self.child.kill()
                 self.child.wait()
@@ -227,10 +278,10 @@ class Array:
     def url(self, lun=0, switch=0):
         return "iscsi://127.0.0.1:%d/%s/%d" % (self.ports[switch], self.target, lun)
 
-    def drill(self, *words, timeout=180):
+    def drill(self, *words, timeout=2 * PATIENCE):
         return run(self.command("drill", *words), timeout=timeout)
 
-    def drill_json(self, *words, timeout=180):
+    def drill_json(self, *words, timeout=2 * PATIENCE):
         answer = self.drill("-o", "json", *words, timeout=timeout)
         try:
             return answer.returncode, json.loads(answer.stdout)
@@ -246,12 +297,15 @@ def command_line(pid):
         return ""
 
 
-def ask(path, request, timeout=2.0):
-    """One request to a management socket. None: no answer."""
+def ask(path, request, timeout=10.0):
+    """One request to a management socket. None: no answer, or the process is stopped."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
             s.settimeout(timeout)
             s.connect(path)
+            credentials = s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            if process_state(struct.unpack("3i", credentials)[0]) == "T":
+                return None
             s.sendall(json.dumps(request).encode() + b"\n")
             text = b""
             while not text.endswith(b"\n"):
@@ -269,7 +323,7 @@ def ask_all(state, verb="status"):
     if not os.path.isdir(run_directory):
         return []
     names = sorted(n for n in os.listdir(run_directory) if n.endswith(".sock"))
-    return [ask(os.path.join(run_directory, n), {"verb": verb}, 0.5) for n in names]
+    return [ask(os.path.join(run_directory, n), {"verb": verb}) for n in names]
 
 
 class Checks:

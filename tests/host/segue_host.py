@@ -25,7 +25,7 @@ def text_of(keys):
 class Connection:
     """PDUs on a socket, as they are."""
 
-    def __init__(self, port, timeout=30):
+    def __init__(self, port, timeout=600):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self.socket.settimeout(timeout)
 
@@ -77,7 +77,7 @@ class Connection:
 class Session(Connection):
     """A normal session: an I_T nexus of its own by name and number."""
 
-    def __init__(self, port, target, name="iqn.2026-11.com.example:test", number=1, timeout=30,
+    def __init__(self, port, target, name="iqn.2026-11.com.example:test", number=1, timeout=600,
                  keys=()):
         super().__init__(port, timeout)
         self.itt, self.cmd_sn, self.stat_sn = 1, 1, 0

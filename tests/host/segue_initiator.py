@@ -49,7 +49,7 @@ class Pdu:
 
 
 class Initiator:
-    def __init__(self, port, address="127.0.0.1", name="iqn.2026-11.segue.test:one", timeout=20):
+    def __init__(self, port, address="127.0.0.1", name="iqn.2026-11.segue.test:one", timeout=600):
         self.socket = socket.create_connection((address, port), timeout=timeout)
         self.name, self.isid = name, b"\x80" + os.urandom(5)
         self.itt, self.cmd_sn, self.exp_stat_sn = 0, 1, 0
