@@ -558,6 +558,31 @@ static void share_of_payload(void **state)
     }
 }
 
+/* A small command does not pass by its host's large one that waits for room; another host's does.
+ */
+static void order_of_waiting(void **state)
+{
+    tear_down(state);
+    struct iswitch_config config = test_host_config();
+    config.payload_bytes = 1 << 20;
+    test_host_begin(&t, &config);
+    test_host_serve(&t);
+    t.keep = true;
+    test_host_connect(&t, 1, TEST_HOST, 1);
+    test_host_connect(&t, 2, TEST_HOST, 2);
+    test_host_read(&t, 1, 1, 512);
+    test_host_read(&t, 1, 2, 512);
+    test_host_read(&t, 1, 3, 1);
+    test_host_read(&t, 2, 4, 1);
+    assert_int_equal(test_host_kept(&t, COMMAND_SCSI, NULL), 2);
+    t.keep = false;
+    test_host_wait(&t, MS(10));
+    static const uint32_t order[] = {1, 4, 2, 3};
+    for (uint32_t i = 0, n = 0; i < t.commands; i++)
+        if (t.command[i].command.kind == COMMAND_SCSI)
+            assert_int_equal(be32_at(t.command[i].command.cdb + 2), order[n++]);
+}
+
 /* Who never takes his answers is sent away, also one who goes on talking. */
 static void unread_answers(void **state)
 {
@@ -656,7 +681,7 @@ int main(void)
         TEST(writes), TEST(reads), TEST(reads_in_small_segments), TEST(digests), TEST(residuals),
         TEST(sense_and_data), TEST(routing), TEST(nexus_first), TEST(no_directory), TEST(window),
         TEST(order_of_cmd_sn), TEST(wrong_data), TEST(wrong_phase), TEST(refused_commands),
-        TEST(back_pressure), TEST(back_pressure_of_r2t), TEST(share_of_payload),
+        TEST(back_pressure), TEST(back_pressure_of_r2t), TEST(share_of_payload), TEST(order_of_waiting),
         TEST(unread_answers), TEST(too_long), TEST(slow_reader), TEST(loss_of_a_host),
         /* clang-format on */
     };

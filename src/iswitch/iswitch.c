@@ -65,6 +65,7 @@ static bool new_sessions(struct iswitch *x)
         list_init(&x->session[i].link);
         list_init(&x->session[i].busy);
         list_init(&x->session[i].responding);
+        list_init(&x->session[i].admitting);
         list_append(&x->free_sessions, &x->session[i].link);
     }
     return true;

@@ -151,6 +151,7 @@ struct session {
     struct list link;       /* among the sessions in use, or the free ones */
     struct list busy;       /* among those that have something to tell a group */
     struct list responding; /* among those that have answers for their hosts */
+    struct list admitting;  /* among those that have tasks in ADMIT */
     uint16_t index;
     uint32_t generation;
     enum session_state state;
@@ -165,7 +166,8 @@ struct session {
     uint32_t window_used, spare_used;
     uint32_t early_used; /* of the window, by tasks whose turn has not come */
     struct list tasks;   /* in_session */
-    struct list early, data, proof, respond, elsewhere; /* of those states; SENT, PARTS, HELD */
+    struct list early, admit, data, proof, respond,
+        elsewhere; /* of those states; SENT, PARTS, HELD */
     struct list itt[ITT_BUCKETS];
     struct list free;
     uint64_t payload_bytes;
@@ -307,7 +309,8 @@ struct iswitch {
     struct session *session;
     uint32_t sessions_max;
     struct list sessions, free_sessions, busy, responding;
-    struct list admit, ready[GROUP_MAX]; /* tasks of those states, oldest first */
+    struct list admit;            /* sessions that have tasks of that state, in turn */
+    struct list ready[GROUP_MAX]; /* tasks of that state, oldest first */
     bool directory_known;
     uint8_t directory_at;
     struct directory directory[2]; /* one is in use, the other takes the next version */

@@ -18,6 +18,7 @@ static void clear(struct iswitch *x, struct session *session)
 {
     list_init(&session->tasks);
     list_init(&session->early);
+    list_init(&session->admit);
     list_init(&session->data);
     list_init(&session->proof);
     list_init(&session->elsewhere);

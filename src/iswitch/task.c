@@ -63,7 +63,7 @@ static struct list *list_of(struct task *task, enum task_state state)
     case TASK_STATE_EARLY:
         return &session->early;
     case TASK_STATE_ADMIT:
-        return &x->admit;
+        return &session->admit;
     case TASK_STATE_DATA:
         return &session->data;
     case TASK_STATE_PROOF:
@@ -85,6 +85,15 @@ static struct list *list_of(struct task *task, enum task_state state)
     return NULL;
 }
 
+/* A session is in the list of those that wait for payload memory while it has such a task. */
+static void admitting(struct iswitch *x, struct session *session)
+{
+    if (list_empty(&session->admit))
+        list_remove(&session->admitting);
+    else if (!list_linked(&session->admitting))
+        list_append(&x->admit, &session->admitting);
+}
+
 void task_become(struct task *task, enum task_state state)
 {
     must(state < TASK_STATES && legal[task->state] >> state & 1);
@@ -101,6 +110,7 @@ void task_become(struct task *task, enum task_state state)
     list_remove(&task->link);
     task->state = state;
     list_append(list_of(task, state), &task->link);
+    admitting(task->iswitch, task->session);
 }
 
 struct task *task_new(struct iswitch *x, struct session *session, bool spare)
@@ -301,30 +311,49 @@ void task_nexus_open(struct iswitch *x, struct session *session, uint8_t group)
         task_route(x, list_member(oldest, struct task, link));
 }
 
+/* It fits. False: there is no buffer of its size. */
+static bool admit(struct iswitch *x, struct task *task)
+{
+    bool write = task->flags & ISCSI_COMMAND_WRITE;
+    uint32_t bytes = task->data_length;
+    task->buffer = write ? buffer_get(x->buffers, bytes) : NULL;
+    if (write && !task->buffer)
+        return false;
+    task_charge(x, task, bytes);
+    if (write)
+        data_expect(x, task);
+    else
+        task_route(x, task);
+    return true;
+}
+
+/* The oldest of each session, in turn: a host's commands stay in their order, and what is looked at
+ * in vain is one for each session. */
 void task_admit(struct iswitch *x)
 {
     enum { LITTLE = 64 << 10 };
     uint64_t limit = x->config.payload_bytes / 4 * 3; /* the rest: data that cannot be put off */
     bool large_waits = false;
-    list_each (&x->admit, link, next) {
-        struct task *task = list_member(link, struct task, link);
-        bool write = task->flags & ISCSI_COMMAND_WRITE, only = held_by(task->session) == 0;
-        uint32_t bytes = task->data_length;
+    struct list *next;
+    for (struct list *link = x->admit.next; link != &x->admit; link = next) {
+        struct session *session = list_member(link, struct session, admitting);
+        struct task *task = list_first(&session->admit, struct task, link);
+        bool only = held_by(session) == 0;
+        next = link->next;
         /* Its turn has come, but for room: only little ones of others pass it by. */
-        if (large_waits && (!only || bytes > LITTLE))
+        if (large_waits && (!only || task->data_length > LITTLE))
             continue;
-        if (!fits(x, task->session, bytes, limit)) {
+        if (!fits(x, session, task->data_length, limit)) {
             large_waits = large_waits || only;
             continue;
         }
-        task->buffer = write ? buffer_get(x->buffers, bytes) : NULL;
-        if (write && !task->buffer)
+        if (!admit(x, task))
             return;
-        task_charge(x, task, bytes);
-        if (write)
-            data_expect(x, task);
-        else
-            task_route(x, task);
+        if (!list_empty(&session->admit)) { /* its next one comes behind the others' */
+            list_remove(link);
+            list_append(&x->admit, link);
+            next = next == &x->admit ? link : next;
+        }
         if (!iswitch_has_room(x))
             return;
     }
