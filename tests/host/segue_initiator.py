@@ -4,6 +4,7 @@ good initiator does. CHAP with every algorithm, CRC32C digests, text, SCSI, task
 
 import hashlib
 import os
+import select
 import socket
 import struct
 
@@ -102,6 +103,9 @@ class Initiator:
                 (pdu.opcode == 0x25 and pdu.flags & 1):
             self.exp_stat_sn = (pdu.stat_sn + 1) & NONE
         return pdu
+
+    def readable(self, seconds):
+        return bool(select.select([self.socket], [], [], seconds)[0])
 
     def expect(self, opcode):
         """The next PDU of that opcode; pings are answered meanwhile."""
