@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/must.h"
+#include "manage/catalogue.h"
 #include "manage/quantity.h"
 #include "manage/status.h"
 #include "manage/status_json.h"
@@ -10,11 +12,8 @@
 /* What can be wrong with an array, in the order of how much it matters: each check looks at the
  * merged status and adds a problem for each object that has it. */
 
-enum severity { SEVERITY_WARNING, SEVERITY_CRITICAL };
-
 struct problem {
-    const char *code;
-    enum severity severity;
+    const char *code; /* in the catalogue, which knows how bad it is */
     char object[80], summary[160], effect[160], doing[160], remedy[160];
 };
 
@@ -33,10 +32,11 @@ static void say(char *out, size_t bytes, const char *format, ...)
 
 static void add_problem(json_t *checks, const struct problem *p)
 {
-    static const char *const severities[] = {"warning", "critical"};
-    json_t *entry =
-        json_pack("{s:s, s:s, s:s, s:s, s:s}", "code", p->code, "severity", severities[p->severity],
-                  "object", p->object, "summary", p->summary, "effect", p->effect);
+    const struct catalogue_entry *known = catalogue_find(p->code);
+    must(known && known->kind == CATALOGUE_CHECK);
+    json_t *entry = json_pack("{s:s, s:s, s:s, s:s, s:s, s:n}", "code", p->code, "severity",
+                              catalogue_severity_name(known->severity), "object", p->object,
+                              "summary", p->summary, "effect", p->effect, "muted_until");
     json_object_set_new(entry, "doing", *p->doing ? json_string(p->doing) : json_null());
     json_object_set_new(entry, "remedy", json_pack("[s]", p->remedy));
     json_array_append_new(checks, entry);
@@ -50,7 +50,7 @@ static void check_groups_served(const json_t *status, json_t *checks)
     {
         if (status_flag_of(group, "serving"))
             continue;
-        struct problem p = {.code = "GROUP_DOWN", .severity = SEVERITY_CRITICAL};
+        struct problem p = {.code = "GROUP_DOWN"};
         const char *name = status_text_of(group, "name"), *dirty = status_text_of(group, "dirty");
         const json_t *unit = status_find(json_object_get(status, "units"), "name", dirty);
         SAY(p.object, "group/%s", name);
@@ -80,7 +80,7 @@ static void check_pools(const json_t *status, json_t *checks)
         int survives = status_pool_survives(pool);
         if (survives >= 0)
             continue;
-        struct problem p = {.code = "POOL_FAILED", .severity = SEVERITY_CRITICAL};
+        struct problem p = {.code = "POOL_FAILED"};
         const char *name = status_text_of(pool, "name");
         SAY(p.object, "pool/%s", name);
         SAY(p.summary, "pool %s has lost more drives than it survives", name);
@@ -244,16 +244,32 @@ void status_health_add(json_t *status)
         check_groups_served, check_pools,  check_processes,
         check_members,       check_drives, check_lost_drives,
     };
-    json_t *found = json_array(), *entry;
+    json_t *found = json_array();
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
         checks[i](status, found);
-    bool critical = !status_serving(status);
-    size_t i;
-    json_array_foreach(found, i, entry) critical =
-        critical || strcmp(status_text_of(entry, "severity"), "critical") == 0;
-    const char *state = critical ? "failed" : json_array_size(found) ? "degraded" : "ok";
     json_object_set_new(status, "health",
-                        json_pack("{s:s, s:b, s:b, s:o}", "state", state, "serving",
+                        json_pack("{s:s, s:b, s:b, s:o}", "state", "ok", "serving",
                                   status_serving(status), "in_sync", status_in_sync(status),
                                   "checks", found));
+    status_health_judge(status);
+}
+
+size_t status_health_count(const json_t *status, const char *severity)
+{
+    size_t i, count = 0;
+    json_t *check;
+    json_array_foreach(json_object_get(json_object_get(status, "health"), "checks"), i, check)
+    {
+        count += !*status_text_of(check, "muted_until") &&
+                 (!severity || strcmp(status_text_of(check, "severity"), severity) == 0);
+    }
+    return count;
+}
+
+void status_health_judge(json_t *status)
+{
+    json_t *health = json_object_get(status, "health");
+    bool critical = !status_flag_of(health, "serving") || status_health_count(status, "critical");
+    const char *state = critical ? "failed" : status_health_count(status, NULL) ? "degraded" : "ok";
+    json_object_set_new(health, "state", json_string(state));
 }

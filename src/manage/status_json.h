@@ -23,6 +23,10 @@ const json_t *status_best_unit(const json_t *status, const char *group);
 
 /* What is wrong, by the merged status, into status.health. */
 void status_health_add(json_t *status);
+/* Its state anew, once checks have been muted. */
+void status_health_judge(json_t *status);
+/* How many checks of that severity (NULL: of any) nobody has muted. */
+size_t status_health_count(const json_t *status, const char *severity);
 /* How many more drives a pool can lose now, whichever they are, by its level, `drives` and
  * `drives_bad`. -1: it has lost too many. */
 int status_pool_survives(const json_t *pool);

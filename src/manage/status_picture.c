@@ -73,7 +73,7 @@ static const char *upper_state(const json_t *status)
 static void write_verdict(FILE *file, const json_t *status)
 {
     const json_t *health = json_object_get(status, "health");
-    size_t problems = json_array_size(json_object_get(health, "checks"));
+    size_t problems = status_health_count(status, NULL);
     char line[200];
     int length = snprintf(line, sizeof line, "array %s   %s", status_text_of(status, "array"),
                           upper_state(status));
@@ -103,6 +103,12 @@ static void write_problems(struct page *page, const json_t *status)
     json_array_foreach(json_object_get(json_object_get(status, "health"), "checks"), i, check)
     {
         const char *remedy = json_string_value(json_array_get(json_object_get(check, "remedy"), 0));
+        const char *muted = status_text_of(check, "muted_until");
+        if (*muted) {
+            fprintf(page->file, "\n[-] %-12s   %s\n      muted     until %s\n",
+                    status_text_of(check, "code"), status_text_of(check, "summary"), muted);
+            continue;
+        }
         fprintf(page->file, "\n[!] %-12s   %s\n", status_text_of(check, "code"),
                 status_text_of(check, "summary"));
         write_word_line(page->file, "effect", status_text_of(check, "effect"));

@@ -12,13 +12,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "manage/journal.h"
+
 enum {
     LOG_RING_BYTES = 256 << 10,
     LOG_PIECE_BYTES = 16 << 10,
     LOG_LINE_BYTES = 512,
     LOG_PATH_BYTES = 512,
     LOG_FILE_BYTES = 10 << 20,
-    LOG_FILES = 3, /* the one that is written, and NAME.1, NAME.2 */
+    LOG_FILES = JOURNAL_FILES, /* the one that is written, and NAME.1, NAME.2 */
     LOG_FLUSH_TRIES = 200,
 };
 
@@ -33,7 +35,7 @@ struct log {
     bool quiet; /* stderr is a file too: it gets what is not of the log, and does not grow */
     char path[LOG_PATH_BYTES];
     int fd;
-    size_t file_bytes;
+    size_t file_bytes, file_max;
 };
 
 /* ---- the thread ---- */
@@ -47,16 +49,8 @@ static void open_file(struct log *log)
 
 static void rotate(struct log *log)
 {
-    char from[LOG_PATH_BYTES + 8], to[LOG_PATH_BYTES + 8];
     close(log->fd);
-    for (int i = LOG_FILES - 1; i > 0; i--) {
-        snprintf(to, sizeof to, "%s.%d", log->path, i);
-        if (i > 1)
-            snprintf(from, sizeof from, "%s.%d", log->path, i - 1);
-        else
-            snprintf(from, sizeof from, "%s", log->path);
-        rename(from, to);
-    }
+    journal_rotate(log->path, LOG_FILES);
     open_file(log);
 }
 
@@ -81,7 +75,7 @@ static void write_piece(struct log *log, const char *piece, size_t length)
         return;
     write_all(log->fd, piece, length);
     log->file_bytes += length;
-    if (log->file_bytes > LOG_FILE_BYTES && piece[length - 1] == '\n')
+    if (log->file_bytes > log->file_max && piece[length - 1] == '\n')
         rotate(log);
 }
 
@@ -144,6 +138,7 @@ struct log *log_open(const char *path, char *sentence, size_t sentence_bytes)
         return NULL;
     }
     log->fd = -1;
+    log->file_max = LOG_FILE_BYTES;
     if (path) {
         snprintf(log->path, sizeof log->path, "%s", path);
         open_file(log);
@@ -166,32 +161,26 @@ struct log *log_open(const char *path, char *sentence, size_t sentence_bytes)
     return log;
 }
 
+struct log *log_open_journal(const char *path, char *sentence, size_t sentence_bytes)
+{
+    struct log *log = log_open(path, sentence, sentence_bytes);
+    if (log) { /* nothing has been written yet */
+        log->file_max = JOURNAL_FILE_BYTES;
+        log->quiet = true;
+    }
+    return log;
+}
+
 static void put(struct log *log, const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++)
         log->ring[(log->first + log->count++) % LOG_RING_BYTES] = bytes[i];
 }
 
-static size_t format(char *line, enum trace_level level, const char *part, const char *text)
-{
-    struct timespec now;
-    struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t at = strftime(line, LOG_LINE_BYTES, "%Y-%m-%dT%H:%M:%S", &utc);
-    int rest = snprintf(line + at, LOG_LINE_BYTES - at, ".%06ldZ %-6s %-4s %s", now.tv_nsec / 1000,
-                        trace_level_name(level), part, text);
-    size_t length = at + (size_t)rest;
-    if (length > LOG_LINE_BYTES - 1)
-        length = LOG_LINE_BYTES - 1;
-    line[length++] = '\n'; /* in place of the terminating 0 */
-    return length;
-}
-
 void log_line(struct log *log, enum trace_level level, const char *part, const char *text)
 {
     char line[LOG_LINE_BYTES], notice[64];
-    size_t length = format(line, level, part, text);
+    size_t length = journal_format(line, sizeof line, trace_level_name(level), part, text);
     pthread_mutex_lock(&log->lock);
     if (log->dropped && LOG_RING_BYTES - log->count > LOG_PIECE_BYTES) {
         int said = snprintf(notice, sizeof notice, "(%lu lines were not kept)\n", log->dropped);

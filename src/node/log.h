@@ -15,6 +15,8 @@ struct log;
 
 /* `path` NULL: stderr only. NULL: the sentence says why. */
 struct log *log_open(const char *path, char *sentence, size_t sentence_bytes);
+/* The journal of the process: see manage/journal.h. Never to stderr. */
+struct log *log_open_journal(const char *path, char *sentence, size_t sentence_bytes);
 void log_line(struct log *log, enum trace_level level, const char *part, const char *text);
 /* Waits until what was given is written, at most a moment. */
 void log_flush(struct log *log);

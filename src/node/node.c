@@ -31,6 +31,8 @@ static void sink(void *world, const struct trace *from, enum trace_level level, 
 {
     struct node *node = world;
     log_line(node->log, level, from->name, text);
+    if (level <= TRACE_WARN && node->journal)
+        log_line(node->journal, level, from->name, text);
     if (level > TRACE_INFO || !node->manage_socket)
         return;
     char line[HISTORY_TEXT_BYTES];
@@ -41,16 +43,19 @@ static void sink(void *world, const struct trace *from, enum trace_level level, 
 void node_notice(struct node *node, const struct part *part, const char *text)
 {
     log_line(node->log, TRACE_INFO, part->trace.name, text);
+    log_line(node->journal, TRACE_INFO, part->trace.name, text);
     manage_socket_event(node->manage_socket, loop_now_ns(), text);
 }
 
 /* The process ends here: let the log say why. */
-static struct log *log_of_process;
+static struct log *log_of_process, *journal_of_process;
 
 static void before_abort(void)
 {
     if (log_of_process)
         log_flush(log_of_process);
+    if (journal_of_process)
+        log_flush(journal_of_process);
 }
 
 /* ---- parts ---- */
@@ -168,9 +173,12 @@ static int make(struct node *node, char *sentence, size_t bytes)
         return -1;
     snprintf(path, sizeof path, "%s/log/%s.log", node->config->state, name);
     node->log = log_open(path, sentence, bytes);
-    if (!node->log)
+    snprintf(path, sizeof path, "%s/log/%s.events", node->config->state, name);
+    node->journal = node->log ? log_open_journal(path, sentence, bytes) : NULL;
+    if (!node->journal)
         return -1;
     log_of_process = node->log;
+    journal_of_process = node->journal;
     must_on_failure(before_abort);
     snprintf(node->trace.name, sizeof node->trace.name, "%s", name);
     node->actions = actions_new();
@@ -223,10 +231,21 @@ void node_free(struct node *node)
     history_free(node->history);
     actions_free(node->actions);
     free(node->local);
-    log_of_process = NULL;
+    log_of_process = journal_of_process = NULL;
     if (node->log)
         log_close(node->log);
+    if (node->journal)
+        log_close(node->journal);
     free(node);
+}
+
+/* An event of the process as a whole. */
+static void journal_state(struct node *node, const char *state)
+{
+    char text[96];
+    snprintf(text, sizeof text, "process name=%s state=%s pid=%d", node->trace.name, state,
+             (int)getpid());
+    log_line(node->journal, TRACE_INFO, node->trace.name, text);
 }
 
 /* ---- stopping ---- */
@@ -236,6 +255,7 @@ void node_stop(struct node *node)
     if (node->stopping)
         return;
     trace_info(&node->trace, "segued: %s stops in order", node->trace.name);
+    journal_state(node, "stops");
     node->stopping = true;
     node->stop_by_ns = loop_now_ns() + stop_limit_ns;
 }
@@ -339,6 +359,7 @@ bool node_run(struct node *node)
 {
     node_link_local(node);
     trace_info(&node->trace, "segued: %s is up", node->trace.name);
+    journal_state(node, "up");
     bool stopped = false;
     while (!stopped) {
         turn(node);

@@ -26,8 +26,8 @@ struct node {
     int process;
     enum trace_level level;
     const char *command_line;
-    struct log *log;
-    struct trace trace; /* of the process itself: links, drives, its life */
+    struct log *log, *journal; /* everything; and what is an event */
+    struct trace trace;        /* of the process itself: links, drives, its life */
     struct loop *loop;
     uint64_t incarnation, started_ns;
     struct part part[NODE_PART_MAX];

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum segue_exit {
     SEGUE_EXIT_DONE = 0,
@@ -45,6 +46,14 @@ enum segue_flag {
     SEGUE_FLAG_ADD_IQN,
     SEGUE_FLAG_REMOVE_IQN,
     SEGUE_FLAG_CHAP_USER,
+    SEGUE_FLAG_CHECK,
+    SEGUE_FLAG_FOR,
+    SEGUE_FLAG_FOLLOW,
+    SEGUE_FLAG_SINCE,
+    SEGUE_FLAG_OBJECT,
+    SEGUE_FLAG_CODE,
+    SEGUE_FLAG_LAST,
+    SEGUE_FLAG_TIMELINE,
     SEGUE_FLAGS,
 };
 
@@ -56,8 +65,8 @@ struct segue_command {
     const char *noun, *verb; /* "pool", "create"; verb NULL: a command of one word */
     const char *arguments;   /* "NAME", as help shows them */
     size_t least, most;      /* how many arguments */
-    unsigned flags;          /* bit f: takes enum segue_flag f */
-    unsigned needed;         /* bit f: must be given */
+    uint64_t flags;          /* bit f: takes enum segue_flag f */
+    uint64_t needed;         /* bit f: must be given */
     const char *help;        /* one line */
     const char *more;        /* what --help says beyond it, or NULL */
     int (*run)(const struct segue_call *call); /* an enum segue_exit */
@@ -91,6 +100,11 @@ int segue_up(const struct segue_call *call);
 int segue_down(const struct segue_call *call);
 int segue_status(const struct segue_call *call);
 int segue_wait(const struct segue_call *call);
+int segue_health(const struct segue_call *call);
+int segue_health_mute(const struct segue_call *call);
+int segue_health_unmute(const struct segue_call *call);
+int segue_explain(const struct segue_call *call);
+int segue_events(const struct segue_call *call);
 int segue_connect(const struct segue_call *call);
 int segue_pool_create(const struct segue_call *call);
 int segue_pool_list(const struct segue_call *call);
@@ -109,6 +123,7 @@ int segue_switch_drain(const struct segue_call *call);
 int segue_switch_resume(const struct segue_call *call);
 int segue_switch_reload(const struct segue_call *call);
 int segue_group_list(const struct segue_call *call);
+int segue_group_takeovers(const struct segue_call *call);
 int segue_group_move(const struct segue_call *call);
 int segue_group_claim(const struct segue_call *call);
 

@@ -37,6 +37,15 @@ static const struct {
     [SEGUE_FLAG_REMOVE_IQN] = {"remove-iqn", "LIST", "initiators that are its no more"},
     [SEGUE_FLAG_CHAP_USER] = {"chap-user", "USER",
                               "it must log in as this one of chap.users; none"},
+    [SEGUE_FLAG_CHECK] = {"check", NULL,
+                          "one line; exit code 0 ok, 1 warning, 2 critical, 3 unknown"},
+    [SEGUE_FLAG_FOR] = {"for", "TIME", "how long, such as 4h"},
+    [SEGUE_FLAG_FOLLOW] = {"follow", NULL, "go on with what happens from now on"},
+    [SEGUE_FLAG_SINCE] = {"since", "TIME", "what is not older, such as 2h, or 2026-11-22T14:00"},
+    [SEGUE_FLAG_OBJECT] = {"object", "OBJECT", "only what concerns it: group/g1, B1, drive/t0/07"},
+    [SEGUE_FLAG_LAST] = {"last", "NUMBER", "only so many of the newest (20)"},
+    [SEGUE_FLAG_TIMELINE] = {"timeline", NULL, "a line for each phase"},
+    [SEGUE_FLAG_CODE] = {"code", "LIST", "only these: TAKEOVER,DRIVE_FAILS"},
 };
 
 /* The flags that have a short form. */
@@ -45,6 +54,7 @@ static char letter_of(int flag)
     return flag == SEGUE_FLAG_HELP     ? 'h'
            : flag == SEGUE_FLAG_OUTPUT ? 'o'
            : flag == SEGUE_FLAG_QUIET  ? 'q'
+           : flag == SEGUE_FLAG_FOLLOW ? 'f'
                                        : 0;
 }
 

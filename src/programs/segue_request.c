@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "manage/client.h"
+#include "manage/mutes.h"
 #include "manage/status.h"
 #include "manage/status_json.h"
 #include "programs/segue_fleet.h"
@@ -134,5 +135,6 @@ json_t *request_status(const struct config *config, int timeout_ms, size_t *answ
     json_t *status = status_merge(config->array, now, processes, config->processes);
     for (int i = 0; i < config->processes; i++)
         json_decref(calls[i].answer);
+    mutes_apply(config, status);
     return status;
 }
