@@ -208,6 +208,7 @@ struct node *node_new(const struct config *config, int process, enum trace_level
     node->level = level;
     node->command_line = command_line;
     node->started_ns = loop_now_ns();
+    notify_init(&node->notify);
     node->trace = (struct trace){.max_level = level, .sink = sink, .world = node};
     memset(node->part_of, -1, sizeof node->part_of);
     char name[16];
@@ -229,6 +230,7 @@ void node_free(struct node *node)
         loop_free(node->loop);
     manage_socket_free(node->manage_socket);
     history_free(node->history);
+    notify_close(&node->notify);
     actions_free(node->actions);
     free(node->local);
     log_of_process = journal_of_process = NULL;
@@ -257,6 +259,7 @@ void node_stop(struct node *node)
     trace_info(&node->trace, "segued: %s stops in order", node->trace.name);
     journal_state(node, "stops");
     node->stopping = true;
+    notify_stopping(&node->notify, "stops in order");
     node->stop_by_ns = loop_now_ns() + stop_limit_ns;
 }
 
@@ -291,9 +294,23 @@ static bool links_are_empty(struct node *node)
 
 /* ---- running ---- */
 
+/* For `systemctl status`: what this process's units are. */
+static void notify_states(struct node *node)
+{
+    char line[256] = "up";
+    size_t at = 0;
+    for (uint8_t i = 0; i < node->parts && at < sizeof line; i++)
+        if (node->part[i].kind == &part_unit && node->part[i].state >= 0)
+            at += (size_t)snprintf(line + at, sizeof line - at, "%s%s %s", at ? ", " : "",
+                                   node->part[i].trace.name,
+                                   unit_state_name((enum unit_state)node->part[i].state));
+    notify_status(&node->notify, line);
+}
+
 static void note_states(struct node *node)
 {
     struct unit_status status;
+    bool changed = false;
     for (uint8_t i = 0; i < node->parts; i++) {
         struct part *part = &node->part[i];
         if (part->kind != &part_unit)
@@ -303,14 +320,19 @@ static void note_states(struct node *node)
             continue;
         part->state = (int)status.state;
         part->since_ns = loop_now_ns();
+        changed = true;
     }
+    if (changed && !node->stopping)
+        notify_states(node);
 }
 
 static uint64_t next_wake(const struct node *node)
 {
     if (node->local_count || node->closed_count)
         return 0;
-    uint64_t wake = node->next_tick_ns;
+    uint64_t wake = notify_wake_ns(&node->notify);
+    if (node->next_tick_ns < wake)
+        wake = node->next_tick_ns;
     for (uint8_t i = 0; i < node->parts; i++) {
         uint64_t at = node->part[i].kind->wake_ns(node->part[i].machine);
         if (at < wake)
@@ -341,6 +363,7 @@ static void turn(struct node *node)
     node_deliver_local(node);
     uint64_t now = loop_now_ns();
     node->trace.now_ns = now;
+    notify_alive(&node->notify, now);
     if (now < node->next_tick_ns)
         return;
     node->next_tick_ns = now + tick_ns;
@@ -360,6 +383,7 @@ bool node_run(struct node *node)
     node_link_local(node);
     trace_info(&node->trace, "segued: %s is up", node->trace.name);
     journal_state(node, "up");
+    notify_ready(&node->notify, "up");
     bool stopped = false;
     while (!stopped) {
         turn(node);

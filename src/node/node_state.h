@@ -5,6 +5,7 @@
 /* What the files of this room share. */
 
 #include "io/loop.h"
+#include "manage/notify.h"
 #include "node/log.h"
 #include "node/node.h"
 #include "node/part.h"
@@ -46,6 +47,7 @@ struct node {
     uint32_t closed_count;
     struct manage_socket *manage_socket;
     struct history *history;
+    struct notify notify;
     bool stopping, stopped;
     uint64_t stop_by_ns, next_tick_ns;
 };

@@ -8,6 +8,16 @@
 
 #include "programs/segue_fleet.h"
 
+/* Of an array that runs as a service: packaging/systemd. */
+static const char service_state[] = "/var/lib/segue";
+
+/* What is meant when nothing is named: ./state if it is there, else the service's. */
+static const char *by_itself(void)
+{
+    struct stat found;
+    return stat("state", &found) != 0 && stat(service_state, &found) == 0 ? service_state : "state";
+}
+
 static const char *named(const struct segue_call *call, const char *file)
 {
     const char *state = getenv("SEGUE_STATE");
@@ -15,7 +25,7 @@ static const char *named(const struct segue_call *call, const char *file)
         return file;
     if (call->flag[SEGUE_FLAG_STATE])
         return call->flag[SEGUE_FLAG_STATE];
-    return state && *state ? state : "state";
+    return state && *state ? state : by_itself();
 }
 
 static int read_file(const struct segue_call *call, const char *file, const char *state,

@@ -196,6 +196,8 @@ static void enter(struct up *up, enum up_phase phase)
 static void tell_ready(struct up *up)
 {
     uint8_t code = (uint8_t)up->code;
+    if (up->phase == UP_SERVING)
+        notify_ready(&up->notify, "serving");
     if (up->ready_fd < 0)
         return;
     if (write(up->ready_fd, &code, 1) != 1)
@@ -271,6 +273,8 @@ static int wait_ms(const struct up *up)
     for (size_t i = 0; i < up->fleet.count; i++)
         if (!up->fleet.process[i].pid && up->fleet.process[i].start_at_ns < next)
             next = up->fleet.process[i].start_at_ns;
+    if (notify_wake_ns(&up->notify) < next)
+        next = notify_wake_ns(&up->notify);
     return next <= now ? 0 : (int)((next - now) / 1000000 + 1);
 }
 
@@ -287,6 +291,7 @@ static int supervise(struct up *up)
     while (!up->stopping) {
         struct pollfd poll_signal = {up->signal_fd, POLLIN, 0};
         poll(&poll_signal, 1, wait_ms(up));
+        notify_alive(&up->notify, fleet_now_ns());
         take_signals(up);
         reap(up);
         if (up->stopping)
@@ -296,6 +301,7 @@ static int supervise(struct up *up)
     }
     if (up->terminal)
         putchar('\n');
+    notify_stopping(&up->notify, "stops in order");
     bool served = up->phase != UP_STARTING;
     bool clean = fleet_stop(&up->fleet, up->signal_fd);
     printf(!served ? "array %s was not started\n"
@@ -352,6 +358,7 @@ int segue_up(const struct segue_call *call)
     if (call->flag[SEGUE_FLAG_DETACH])
         detach(up);
     up->signal_fd = block_signals();
+    notify_init(&up->notify);
     code = check_state(up);
     up->code = code;
     if (code == SEGUE_EXIT_DONE) {

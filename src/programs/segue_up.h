@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "manage/notify.h"
 #include "programs/segue.h"
 #include "programs/segue_fleet.h"
 
@@ -20,6 +21,7 @@ struct up {
     const struct segue_call *call;
     struct config config;
     struct fleet fleet;
+    struct notify notify;
     char segued[CONFIG_PATH];
     enum up_phase phase;
     uint64_t begun_ns, phase_ns; /* of all; of this phase */
