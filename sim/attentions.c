@@ -9,7 +9,7 @@
 
 enum { VOLUMES = 16, HOSTS = 8, PATHS = SWITCH_MAX, SENTENCE = 300 };
 enum { CHECK_CONDITION = 2, UNIT_ATTENTION = 6, MISCOMPARE = 0x0E };
-enum { PERSISTENT_RESERVE_OUT = 0x5F, LOGICAL_UNIT_RESET = 5 };
+enum { PERSISTENT_RESERVE_OUT = 0x5F, LOGICAL_UNIT_RESET = 5, TARGET_WARM_RESET = 6 };
 
 /* Of one nexus and volume. */
 struct telling {
@@ -33,7 +33,8 @@ struct attentions {
     struct volume volume[VOLUMES];
     uint64_t cut[GROUP_MAX]; /* the last power-on that is known */
     uint64_t told;
-    bool mapped; /* the list of LUNs has changed, or may have */
+    bool mapped;           /* the list of LUNs has changed, or may have */
+    bool reset[GROUP_MAX]; /* all its volumes */
     char violation[SENTENCE];
 };
 
@@ -134,8 +135,8 @@ static void told(struct attentions *a, const struct volume *v, struct telling *t
         t->owed_ns = 0;
     } else if (greeting) {
         violated(a, op, "a nexus is greeted again");
-    } else if (!(code == 0x2903 && v->reset) && !(reserved && v->reserved) &&
-               !(code == 0x3F0E && a->mapped)) {
+    } else if (!(code == 0x2903 && (v->reset || a->reset[v->group])) &&
+               !(reserved && v->reserved) && !(code == 0x3F0E && a->mapped)) {
         violated(a, op, "a unit attention that nothing explains");
     }
 }
@@ -166,6 +167,8 @@ static bool judged(const struct op *op)
 
 void attentions_begun(struct attentions *a, const struct op *op, uint64_t life)
 {
+    if (op->kind == OP_TASK && op->task >= TARGET_WARM_RESET)
+        a->reset[op->group] = true;
     if (!judged(op))
         return;
     struct volume *v = volume_of(a, op);

@@ -8,7 +8,14 @@
 #include "base/must.h"
 
 enum { VOLUMES = 16, HOSTS = 8, PATHS = SWITCH_MAX, NEXUSES = HOSTS * PATHS, SENTENCE = 300 };
-enum { NOBODY = 0xFF, OUT = 0x5F, IN = 0x5E, PARAMETERS = 24, ANSWER = 8 + NEXUSES * 8 + 24 };
+enum {
+    NOBODY = 0xFF,
+    OUT = 0x5F,
+    IN = 0x5E,
+    RESERVE = 0x16,
+    PARAMETERS = 24,
+    ANSWER = 8 + NEXUSES * 8 + 24
+};
 enum { GOOD = 0, CHECK_CONDITION = 2, CONFLICT = 0x18, ILLEGAL_REQUEST = 5, UNIT_ATTENTION = 6 };
 #define KEY_MAGIC ((uint64_t)0x5E60E << 40)
 
@@ -28,6 +35,7 @@ struct standing {
     uint8_t group;
     uint16_t volume;
     bool keys_known, holder_known;
+    bool reserved;       /* by RESERVE(6), perhaps: not judged any more */
     uint64_t settled_ns; /* what is unknown has happened by then, or never will */
     uint32_t under_way;  /* PERSISTENT RESERVE OUT */
     uint32_t round;      /* changes whenever what stands may */
@@ -367,7 +375,8 @@ static bool allows(const struct standing *s, const struct op *op)
 
 static void data_ended(struct reservations *r, struct standing *s, const struct op *op)
 {
-    if (op->state != OP_STATE_ANSWERED || op->round != s->round || !known(s) || not_begun(op))
+    if (op->state != OP_STATE_ANSWERED || op->round != s->round || !known(s) || s->reserved ||
+        not_begun(op))
         return;
     bool miscompare = op->status == CHECK_CONDITION && op->sense_key == 0x0E;
     r->judged += s->type != TYPE_NONE;
@@ -386,6 +395,7 @@ void reservations_begun(struct reservations *r, struct op *op)
         s->under_way++;
         s->round++;
     }
+    s->reserved |= op->kind == OP_CDB && op->cdb[0] == RESERVE;
     op->round = s->round;
 }
 

@@ -44,6 +44,9 @@
     X(NO_RESOLVED, "R3", "what the primary decides is not told as RESOLVED") \
     X(RESOLVED_NOT_HELD, "R3", "an effect is applied and answered before the members hold its RESOLVED") \
     X(ERROR_UNRESOLVED, "R6", "an error of the drives is answered before the members hold it") \
+    X(REFUSAL_UNRESOLVED, "R7", "a refusal is answered before the members hold it") \
+    X(NEXUS_ENDS_BEFORE_ITS_COMMANDS, "R8", "a nexus ends, or begins anew, before its earlier commands are over") \
+    X(RESET_BESIDE_OTHERS, "R8", "a reset of all volumes tells its unit attentions before earlier commands are over") \
     X(DOUBT_NOT_FOLLOWED, "K5", "a member does not know that copies are in doubt since a write has failed") \
     X(ADOPTED_WRITE_GIVEN_UP, "K6", "an adopted write that the drives do not take is answered so, though it may have been acknowledged") \
     X(DECIDED_AGAIN, "R3", "a unit that replays a resolved command decides again") \
@@ -181,6 +184,7 @@
     X(DEAD_SESSION_TAKEN, "dead switch", "a command of a session that is dead is taken") \
     X(OLDER_SESSION_LIVES, "dead switch", "a newer session does not end the earlier ones") \
     X(DEAD_SESSION_NOT_TOLD, "dead switch", "that a session is dead is not told in the sequence") \
+    X(NEXUSES_DIE_WITH_THEIR_SESSION, "S1", "the nexuses of a dead session go before what it has left in order is over") \
     X(DEAD_WAITING_KEPT, "dead switch", "commands of a dead session that have no order stay in the queue") \
     X(DEATH_IGNORED, "S6", "a switch that is told that its session is dead goes on with it") \
     X(WITHDRAWAL_NOT_KEPT, "dead switch", "a withdrawal is answered and not kept") \

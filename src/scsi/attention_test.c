@@ -126,13 +126,52 @@ static void after_a_cold_start_hosts_go_on(void **unused)
     host_data(h, cdb, 10, list, 24);
     assert_good(h);
     /* a later session of the switch opens all of its own */
-    scsi_sender_dead(h->server, 0);
-    scsi_sender_dead(h->other, 0);
+    scsi_sender_dead(h->server, 0, 1);
+    scsi_sender_dead(h->other, 0, 1);
     host_ready(h);
     assert_sense(h, 0xB, 0);
     host_use(h, 1, 1);
     host_ready(h);
     assert_sense(h, 6, 0x2900);
+    host_free(h);
+}
+
+/* The next session of a switch gives the same numbers again; the dead one's last commands are still
+ * to be planned. */
+static void nexuses_of_two_sessions(void **unused)
+{
+    (void)unused;
+    struct host *h = host_new();
+    for (h->session = 1; h->session <= 2; h->session++) {
+        host_open_as(h, 0, 5, h->session == 1 ? "iqn.old,i,0x1" : "iqn.new,i,0x1");
+        assert_good(h);
+        host_calm(h);
+    }
+    h->session = 1;
+    host_cdb(h, 0x16, 0, 0, 0, 0, 0); /* RESERVE(6) */
+    assert_good(h);
+    h->session = 2;
+    host_cdb(h, 0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0);
+    assert_conflict(h);
+    host_cdb(h, 0x17, 0, 0, 0, 0, 0); /* RELEASE(6) of what it has not */
+    assert_good(h);
+    h->session = 1;
+    host_cdb(h, 0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0);
+    assert_good(h);
+    uint8_t *bytes = malloc(SAVE_BYTES);
+    assert_true(scsi_load(h->other, bytes, host_save(h->server, bytes)));
+    free(bytes);
+    assert_true(scsi_sender_dead(h->server, 0, 1));
+    assert_true(scsi_sender_dead(h->other, 0, 1));
+    assert_false(scsi_sender_dead(h->server, 0, 1));
+    host_ready(h);
+    assert_sense(h, 0xB, 0);
+    h->session = 2;
+    host_cdb(h, 0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0);
+    assert_good(h); /* the reservation has gone, too */
+    h->session = 3;
+    host_ready(h);
+    assert_sense(h, 0xB, 0);
     host_free(h);
 }
 
@@ -319,8 +358,8 @@ static void reserve_6_ends(void **unused)
         if (way == 0) {
             host_lose(h);
         } else if (way == 3) {
-            scsi_sender_dead(h->server, 0);
-            scsi_sender_dead(h->other, 0);
+            scsi_sender_dead(h->server, 0, 1);
+            scsi_sender_dead(h->other, 0, 1);
         } else {
             host_task(h, way == 1 ? TASK_LOGICAL_UNIT_RESET : TASK_TARGET_WARM_RESET);
         }
@@ -443,6 +482,7 @@ int main(void)
         cmocka_unit_test(conditions_come_in_order),
         cmocka_unit_test(a_nexus_that_is_not_open_runs_nothing),
         cmocka_unit_test(after_a_cold_start_hosts_go_on),
+        cmocka_unit_test(nexuses_of_two_sessions),
         cmocka_unit_test(a_power_on_is_told_first_also_to_a_registrant),
         cmocka_unit_test(opening_again),
         cmocka_unit_test(names_and_room_are_bounded),

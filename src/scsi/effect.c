@@ -51,7 +51,7 @@ typedef void change_apply_fn(struct scsi_server *server, const struct change *c,
 
 static int change_nexus(const struct scsi_server *server, const struct change *c)
 {
-    return scsi_nexus_find(server->state, c->sender, c->number);
+    return scsi_nexus_find(server->state, c->sender, c->session, c->number);
 }
 
 static void apply_nexus_add(struct scsi_server *server, const struct change *c, uint16_t volume)
@@ -61,7 +61,7 @@ static void apply_nexus_add(struct scsi_server *server, const struct change *c, 
     int nexus = change_nexus(server, c);
     if (nexus >= 0)
         scsi_nexus_remove(state, nexus);
-    nexus = scsi_nexus_add(state, c->sender, c->number, c->name, c->name_length);
+    nexus = scsi_nexus_add(state, c->sender, c->session, c->number, c->name, c->name_length);
     if (nexus < 0)
         return;
     state->nexus[nexus].luns = c->value;
@@ -120,24 +120,25 @@ static void apply_reset(struct scsi_server *server, const struct change *c, uint
 {
     (void)c;
     struct volume_state *v = &server->state->volume[volume];
-    v->reserved_sender = SENDER_NONE;
-    v->reserved_number = 0;
+    scsi_release(v);
     v->modes = modes_as_saved(v->modes);
 }
 
 static void apply_reserve(struct scsi_server *server, const struct change *c, uint16_t volume)
 {
-    if (change_nexus(server, c) < 0)
+    int nexus = change_nexus(server, c);
+    if (nexus < 0)
         return;
-    server->state->volume[volume].reserved_sender = c->sender;
-    server->state->volume[volume].reserved_number = c->number;
+    struct volume_state *v = &server->state->volume[volume];
+    v->reserved_sender = c->sender;
+    v->reserved_number = c->number;
+    v->reserved_session = server->state->nexus[nexus].session;
 }
 
 static void apply_release(struct scsi_server *server, const struct change *c, uint16_t volume)
 {
     (void)c;
-    server->state->volume[volume].reserved_sender = SENDER_NONE;
-    server->state->volume[volume].reserved_number = 0;
+    scsi_release(&server->state->volume[volume]);
 }
 
 static void apply_key(struct scsi_server *server, const struct change *c, uint16_t volume)
@@ -285,14 +286,14 @@ static void change_apply(struct scsi_server *server, const struct change *c)
             apply(server, c, v);
 }
 
-static bool effect_walk(struct scsi_server *server, const uint8_t *effect, uint32_t length,
-                        bool apply)
+static bool effect_walk(struct scsi_server *server, uint64_t session, const uint8_t *effect,
+                        uint32_t length, bool apply)
 {
     struct cursor c = cursor_read(effect, length);
     if (cursor_get8(&c) != EFFECT_OF_SCSI || cursor_get8(&c) != EFFECT_VERSION)
         return false;
     while (cursor_left(&c) > 0) {
-        struct change change;
+        struct change change = {.session = session};
         if (!change_get(&c, &change))
             return false;
         if (apply)
@@ -301,12 +302,13 @@ static bool effect_walk(struct scsi_server *server, const uint8_t *effect, uint3
     return true;
 }
 
-bool scsi_apply(struct scsi_server *server, const uint8_t *effect, uint32_t length)
+bool scsi_apply(struct scsi_server *server, uint64_t session, const uint8_t *effect,
+                uint32_t length)
 {
     /* All of it is understood before any of it is done. */
-    if (!effect_walk(server, effect, length, false)) {
+    if (!effect_walk(server, session, effect, length, false)) {
         trace_error(server->trace, "effect of %u bytes is not understood", length);
         return false;
     }
-    return effect_walk(server, effect, length, true);
+    return effect_walk(server, session, effect, length, true);
 }

@@ -16,7 +16,8 @@
 
 enum { EFFECT_OF_SCSI = 1, EFFECT_VERSION = 1, CHANGE_BYTES = 18, VOLUME_ALL = VOLUME_NONE };
 
-/* The numbers are on the wire. (sender, number) names a nexus. */
+/* The numbers are on the wire. (sender, number) names a nexus of the session of the command whose
+ * effect it is. */
 enum change_kind {
     CHANGE_NEXUS_ADD = 1,  /* with its name; detail: attention, on every volume */
     CHANGE_NEXUS_NAME = 2, /* the nexus that came without a name has this one */
@@ -45,6 +46,7 @@ struct change {
     uint16_t volume;
     uint8_t sender;
     uint32_t number;
+    uint64_t session; /* not of its bytes: scsi_apply() is told */
     uint64_t value;
     uint8_t detail;
     uint8_t name_length;

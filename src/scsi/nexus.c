@@ -6,11 +6,13 @@
 
 static const uint64_t NEXUS_KEY_FREE = UINT64_MAX;
 
-int scsi_nexus_find(const struct scsi_state *state, uint8_t sender, uint32_t number)
+int scsi_nexus_find(const struct scsi_state *state, uint8_t sender, uint64_t session,
+                    uint32_t number)
 {
     uint64_t key = scsi_nexus_key(sender, number);
     for (int i = 0; i < NEXUS_MAX; i++)
-        if (state->nexus_key[i] == key)
+        if (state->nexus_key[i] == key &&
+            (state->nexus[i].session == session || state->nexus[i].session == 0))
             return i;
     return -1;
 }
@@ -89,8 +91,8 @@ bool scsi_port_registrable(const struct scsi_state *state, uint16_t port)
     return scsi_ports_registrable(state) > 0;
 }
 
-int scsi_nexus_add(struct scsi_state *state, uint8_t sender, uint32_t number, const uint8_t *name,
-                   uint8_t length)
+int scsi_nexus_add(struct scsi_state *state, uint8_t sender, uint64_t session, uint32_t number,
+                   const uint8_t *name, uint8_t length)
 {
     int i = nexus_free(state);
     if (i < 0)
@@ -101,8 +103,8 @@ int scsi_nexus_add(struct scsi_state *state, uint8_t sender, uint32_t number, co
         must(port != PORT_NONE); /* PORT_REGISTERED_MAX leaves one for each nexus */
     }
     scsi_state_reach(&state->nexuses_end, (uint32_t)i);
-    state->nexus[i] =
-        (struct scsi_nexus){.open = true, .sender = sender, .port = port, .number = number};
+    state->nexus[i] = (struct scsi_nexus){
+        .open = true, .sender = sender, .port = port, .number = number, .session = session};
     state->nexus_key[i] = scsi_nexus_key(sender, number);
     memset(state->attention[i], 0, sizeof state->attention[i]);
     return i;
@@ -113,10 +115,9 @@ void scsi_nexus_remove(struct scsi_state *state, int nexus)
     struct scsi_nexus *n = &state->nexus[nexus];
     for (int v = 0; v < state->volumes_end; v++) {
         struct volume_state *volume = &state->volume[v];
-        if (volume->reserved_sender == n->sender && volume->reserved_number == n->number) {
-            volume->reserved_sender = SENDER_NONE;
-            volume->reserved_number = 0;
-        }
+        if (volume->reserved_sender == n->sender && volume->reserved_number == n->number &&
+            volume->reserved_session == n->session)
+            scsi_release(volume);
     }
     if (n->port != PORT_NONE)
         scsi_port_drop(state, n->port, false);

@@ -8,11 +8,12 @@
 #include "scsi/state.h"
 
 /* Index, or -1. */
-int scsi_nexus_find(const struct scsi_state *state, uint8_t sender, uint32_t number);
+int scsi_nexus_find(const struct scsi_state *state, uint8_t sender, uint64_t session,
+                    uint32_t number);
 bool scsi_nexus_room(const struct scsi_state *state);
 /* Index, or -1: no room. Length 0: without a name. */
-int scsi_nexus_add(struct scsi_state *state, uint8_t sender, uint32_t number, const uint8_t *name,
-                   uint8_t length);
+int scsi_nexus_add(struct scsi_state *state, uint8_t sender, uint64_t session, uint32_t number,
+                   const uint8_t *name, uint8_t length);
 /* Its unit attentions and what it has reserved by RESERVE(6) go with it. */
 void scsi_nexus_remove(struct scsi_state *state, int nexus);
 /* Only for one that has no name. */

@@ -9,7 +9,8 @@
 bool reserve_is_own(const struct scsi_request *r)
 {
     return r->volume->reserved_sender == r->command->id.sender &&
-           r->volume->reserved_number == r->command->nexus;
+           r->volume->reserved_number == r->command->nexus && r->nexus >= 0 &&
+           r->volume->reserved_session == r->server->state->nexus[r->nexus].session;
 }
 
 bool reserve_is_other(const struct scsi_request *r)

@@ -3,20 +3,21 @@
 #include "scsi/nexus.h"
 #include "scsi/persistent.h"
 
-/* The state as bytes: version 2. The same state gives the same bytes, whatever way it came about:
+/* The state as bytes: version 3. The same state gives the same bytes, whatever way it came about:
  * ports are sorted by name, nexuses by sender and number, volumes ascend, registrations keep their
  * order. Of a volume only what differs from a new one is there.
  *
  *   version 1, strangers 1
  *   ports: count 2; length 1, name
- *   nexuses: count 2; sender 1, number 4, port 2, directory version known 8;
+ *   nexuses: count 2; sender 1, number 4, session 8, port 2, directory version known 8;
  *            unit attentions of volumes 0, 1, ... as runs of 3: length - 1 in 12 bits, set in 12
  *   volumes: count 2; index 2, uuid 16, generation 4, type 1, flags 1, reserved sender 1, number 4,
- *            registrations 1; port 2, sender 1, holder 1, key 8
+ *            session 8, registrations 1; port 2, sender 1, holder 1, key 8
  *
- * Version 1 is loaded too: it has no directory versions, and never the flags that came later. */
+ * Versions 1 and 2 are loaded too: they have no sessions, version 1 no directory versions, and
+ * never the flags that came later. */
 
-enum { SAVE_VERSION_FIRST = 1, SAVE_VERSION = 2 };
+enum { SAVE_VERSION_FIRST = 1, SAVE_VERSION_SESSIONS = 3, SAVE_VERSION = 3 };
 enum { SAVE_APTPL = 1, SAVE_MODES_SHIFT = 1, SAVE_FLAGS = 1 | MODES_ALL << 1 };
 
 _Static_assert(ATTENTIONS <= 12, "a set of unit attentions fits into a run");
@@ -68,6 +69,13 @@ static uint32_t sort_ports(const struct scsi_state *state, uint16_t order[PORT_M
     return count;
 }
 
+static bool nexus_before(const struct scsi_state *state, int a, int b)
+{
+    if (state->nexus_key[a] != state->nexus_key[b])
+        return state->nexus_key[a] < state->nexus_key[b];
+    return state->nexus[a].session < state->nexus[b].session;
+}
+
 static uint32_t sort_nexuses(const struct scsi_state *state, uint8_t order[NEXUS_MAX])
 {
     uint32_t count = 0;
@@ -75,7 +83,7 @@ static uint32_t sort_nexuses(const struct scsi_state *state, uint8_t order[NEXUS
         if (!state->nexus[n].open)
             continue;
         uint32_t at = count++;
-        for (; at > 0 && state->nexus_key[n] < state->nexus_key[order[at - 1]]; at--)
+        for (; at > 0 && nexus_before(state, n, order[at - 1]); at--)
             order[at] = order[at - 1];
         order[at] = (uint8_t)n;
     }
@@ -110,6 +118,7 @@ static void save_volume(struct writer *w, const struct scsi_server *server, uint
     put_number(w, (v->aptpl ? SAVE_APTPL : 0u) | (uint32_t)v->modes << SAVE_MODES_SHIFT, 1);
     put_number(w, v->reserved_sender, 1);
     put_number(w, v->reserved_number, 4);
+    put_number(w, v->reserved_session, 8);
     put_number(w, v->count, 1);
     for (int i = 0; i < v->count; i++) {
         put_number(w, rank[v->registration[i].port], 2);
@@ -151,6 +160,7 @@ uint32_t scsi_save(const struct scsi_server *server, uint8_t *out, uint32_t capa
         const struct scsi_nexus *n = &state->nexus[nexuses[i]];
         put_number(&w, n->sender, 1);
         put_number(&w, n->number, 4);
+        put_number(&w, n->session, 8);
         put_number(&w, n->port == PORT_NONE ? PORT_NONE : rank[n->port], 2);
         put_number(&w, n->luns, 8);
         save_attentions(&w, state->attention[nexuses[i]]);
@@ -210,12 +220,13 @@ static bool load_nexuses(const struct scsi_server *server, struct scsi_state *st
         n->open = true;
         n->sender = cursor_get8(c);
         n->number = cursor_get32(c);
+        n->session = version < SAVE_VERSION_SESSIONS ? 0 : cursor_get64(c);
         n->port = cursor_get16(c);
         n->luns = version == SAVE_VERSION_FIRST ? 0 : cursor_get64(c);
         state->nexus_key[i] = scsi_nexus_key(n->sender, n->number);
         if (c->failed || n->sender >= SENDER_MAX || (n->port >= ports && n->port != PORT_NONE))
             return false;
-        if (i > 0 && state->nexus_key[i] <= state->nexus_key[i - 1])
+        if (i > 0 && !nexus_before(state, i - 1, i))
             return false;
         if (n->port != PORT_NONE)
             state->port[n->port].nexuses++;
@@ -258,12 +269,13 @@ static bool volume_is_sound(const struct scsi_state *state, const struct volume_
     if (holders != one || (v->type && v->count == 0))
         return false;
     if (v->reserved_sender == SENDER_NONE)
-        return v->reserved_number == 0;
-    return scsi_nexus_find(state, v->reserved_sender, v->reserved_number) >= 0;
+        return v->reserved_number == 0 && v->reserved_session == 0;
+    int nexus = scsi_nexus_find(state, v->reserved_sender, v->reserved_session, v->reserved_number);
+    return nexus >= 0 && state->nexus[nexus].session == v->reserved_session;
 }
 
 static bool load_volume(const struct scsi_server *server, struct scsi_state *state,
-                        struct cursor *c, uint16_t ports, int *previous)
+                        struct cursor *c, uint16_t ports, uint8_t version, int *previous)
 {
     uint8_t uuid[16];
     uint16_t index = cursor_get16(c);
@@ -280,6 +292,7 @@ static bool load_volume(const struct scsi_server *server, struct scsi_state *sta
     v->modes = flags >> SAVE_MODES_SHIFT & MODES_ALL;
     v->reserved_sender = cursor_get8(c);
     v->reserved_number = cursor_get32(c);
+    v->reserved_session = version < SAVE_VERSION_SESSIONS ? 0 : cursor_get64(c);
     uint8_t count = cursor_get8(c);
     if (c->failed || flags & ~SAVE_FLAGS || count > REGISTRATION_MAX)
         return false;
@@ -303,7 +316,7 @@ static bool load_state(const struct scsi_server *server, struct scsi_state *stat
         return false;
     uint16_t volumes = cursor_get16(c);
     for (uint16_t i = 0; i < volumes; i++)
-        if (!load_volume(server, state, c, ports, &previous))
+        if (!load_volume(server, state, c, ports, version, &previous))
             return false;
     uint32_t registered = 0;
     for (int p = 0; p < state->ports_end; p++) {

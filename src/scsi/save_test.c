@@ -245,10 +245,10 @@ static void damaged_effects_change_nothing(void **unused)
     /* cut at the end of the header it is an effect of no changes */
     for (uint32_t cut = 0; cut < length; cut++)
         if (cut != 2)
-            assert_false(scsi_apply(h->server, effect, cut));
+            assert_false(scsi_apply(h->server, 0, effect, cut));
     for (int i = 0; i < 2; i++) { /* namespace, version */
         effect[i] ^= 0x40;
-        assert_false(scsi_apply(h->server, effect, length));
+        assert_false(scsi_apply(h->server, 0, effect, length));
         effect[i] ^= 0x40;
     }
     assert_int_equal(host_save(h->server, after), saved);
@@ -260,8 +260,8 @@ static void damaged_effects_change_nothing(void **unused)
             effect[b] = random_next(&seed) % 3 ? 0 : (uint8_t)random_next(&seed);
         for (uint32_t b = 2; b < size; b += CHANGE_BYTES)
             effect[b] = (uint8_t)(random_next(&seed) % (CHANGES + 1));
-        bool taken = scsi_apply(h->server, effect, size);
-        assert_int_equal(taken, scsi_apply(h->other, effect, size));
+        bool taken = scsi_apply(h->server, 0, effect, size);
+        assert_int_equal(taken, scsi_apply(h->other, 0, effect, size));
         if (i % 100)
             continue;
         host_check_same(h);
@@ -366,7 +366,7 @@ static void the_first_version_is_loaded(void **unused)
     assert_int_equal(be64_at(h->answer + 8), 77);
     host_cdb(h, 0x1A, 8, 0xCA, 0, 255, 0);
     assert_int_equal(h->answer[8] & 8, 8);
-    bytes[0] = 3;
+    bytes[0] = 4;
     assert_false(scsi_load(h->server, bytes, length)); /* of a release to come */
     host_free(h);
 }

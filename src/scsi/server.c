@@ -131,15 +131,22 @@ const struct volume_info *scsi_volume(const struct scsi_server *server, uint16_t
     return index < VOLUME_MAX && server->present[index] ? &server->info[index] : NULL;
 }
 
-void scsi_sender_dead(struct scsi_server *server, uint8_t sender)
+bool scsi_sender_dead(struct scsi_server *server, uint8_t sender, uint64_t session)
 {
     struct scsi_state *state = server->state;
+    bool changed = false;
     for (int n = 0; n < NEXUS_MAX; n++)
-        if (state->nexus[n].open && state->nexus[n].sender == sender)
+        if (state->nexus[n].open && state->nexus[n].sender == sender &&
+            state->nexus[n].session <= session) {
             scsi_nexus_remove(state, n);
+            changed = true;
+        }
     /* Its next session opens all its nexuses itself. */
-    if (sender < SENDER_MAX)
+    if (sender < SENDER_MAX && state->strangers & 1u << sender) {
         state->strangers &= (uint8_t) ~(1u << sender);
+        changed = true;
+    }
+    return changed;
 }
 
 void scsi_power_on(struct scsi_server *server)
@@ -176,6 +183,8 @@ void scsi_extent(const struct scsi_server *server, const struct command_message 
                  struct extent *out)
 {
     *out = (struct extent){.class = OVERLAP_NONE};
+    if (command->kind == COMMAND_NEXUS_OPEN || command->kind == COMMAND_NEXUS_LOSS)
+        return; /* the unit has them wait for their own commands only */
     if (command->kind != COMMAND_SCSI) {
         out->class = OVERLAP_BARRIER; /* tasks wait for what was ordered before them */
         return;
@@ -303,7 +312,8 @@ static void plan_command(const struct scsi_server *server, const struct command_
         .server = server,
         .command = command,
         .info = scsi_volume(server, command->volume),
-        .nexus = scsi_nexus_find(server->state, command->id.sender, command->nexus),
+        .nexus =
+            scsi_nexus_find(server->state, command->id.sender, command->id.session, command->nexus),
         .data = data,
         .data_length = data ? data_length : 0,
     };

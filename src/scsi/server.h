@@ -13,13 +13,14 @@
  *
  * Standards: SPC-4, SBC-3 (version descriptors claim those), SAM-5.
  *
- * Nexuses: a host's session (sender, number) exists from COMMAND_NEXUS_OPEN to COMMAND_NEXUS_LOSS.
- * Opening again a number that is open is a loss and a new beginning. With no room for another one
- * the open is answered BUSY, and the switch refuses the login. A command of a nexus that is not
- * open never runs: ABORTED COMMAND. Only after a cold start (scsi_power_on) may a sender's sessions
- * go on whose opening was forgotten: the first command of such a nexus opens it, with POWER ON as
- * its unit attention and without a port name, so it cannot register until its switch opens it by
- * name. A registration belongs to (initiator port name, sender) and outlives the nexus.
+ * Nexuses: a host's session (sender, its session, number) exists from COMMAND_NEXUS_OPEN to
+ * COMMAND_NEXUS_LOSS. Opening again a number that is open is a loss and a new beginning. With no
+ * room for another one the open is answered BUSY, and the switch refuses the login. A command of a
+ * nexus that is not open never runs: ABORTED COMMAND. Only after a cold start (scsi_power_on) may a
+ * sender's sessions go on whose opening was forgotten: the first command of such a nexus opens it,
+ * with POWER ON as its unit attention and without a port name, so it cannot register until its
+ * switch opens it by name. A registration belongs to (initiator port name, sender) and outlives the
+ * nexus.
  */
 
 #include "base/trace.h"
@@ -49,7 +50,8 @@ void scsi_volume_remove(struct scsi_server *server, uint16_t index);
 const struct volume_info *scsi_volume(const struct scsi_server *server, uint16_t index);
 
 /* What the command overlaps with, from the command alone and the volume's geometry. Commands with a
- * bad range get OVERLAP_NONE: the plan will refuse them. State-changing commands are BARRIERs. */
+ * bad range get OVERLAP_NONE: the plan will refuse them. State-changing commands are BARRIERs, but
+ * for those that open or lose a nexus: they are to wait for what its session has sent before. */
 void scsi_extent(const struct scsi_server *server, const struct command_message *command,
                  struct extent *out);
 
@@ -107,13 +109,16 @@ struct scsi_plan {
 void scsi_plan(const struct scsi_server *server, const struct command_message *command,
                const uint8_t *data, uint32_t data_length, struct scsi_plan *plan);
 
-/* Changes the state as the effect says; the same on each unit. False: not an effect of a version
- * that we know (the unit stops: must not go on with a different state). */
-bool scsi_apply(struct scsi_server *server, const uint8_t *effect, uint32_t length);
+/* Changes the state as the effect says; the same on each unit. `session` is that of the command
+ * whose effect it is. False: not an effect of a version that we know (the unit stops: must not go
+ * on with a different state). */
+bool scsi_apply(struct scsi_server *server, uint64_t session, const uint8_t *effect,
+                uint32_t length);
 
-/* The effect of a sender's session being dead: every nexus of it is lost. Applied by each unit when
- * the stream says so. */
-void scsi_sender_dead(struct scsi_server *server, uint8_t sender);
+/* The effect of a sender's sessions up to that one being dead, and of nothing of them being
+ * unfinished: every nexus of theirs is lost. Applied by each unit when the stream says so. False:
+ * nothing has changed. */
+bool scsi_sender_dead(struct scsi_server *server, uint8_t sender, uint64_t session);
 /* The effect of a cold start: POWER ON unit attention (29/00 or 29/01) for whoever comes. */
 void scsi_power_on(struct scsi_server *server);
 

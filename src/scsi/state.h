@@ -32,7 +32,8 @@ struct scsi_nexus {
     uint8_t sender;
     uint16_t port; /* PORT_NONE: opened by its first command after a cold start */
     uint32_t number;
-    uint64_t luns; /* the directory's version that it knows of; of a later one it is told once */
+    uint64_t session; /* of its sender; 0: saved by a release that did not keep it */
+    uint64_t luns;    /* the directory's version that it knows of; of a later one it is told once */
 };
 
 struct registration {
@@ -75,6 +76,7 @@ struct volume_state {
     /* RESERVE(6) */
     uint8_t reserved_sender; /* SENDER_NONE: nobody */
     uint32_t reserved_number;
+    uint64_t reserved_session;
     uint8_t modes; /* enum mode_bits: what of the mode pages differs from their defaults */
 };
 
@@ -83,7 +85,8 @@ struct scsi_state {
     uint16_t nexuses_end, ports_end, volumes_end;
     uint8_t strangers; /* bit s: sender s may have nexuses that we have forgotten */
     uint32_t registrations;
-    uint64_t nexus_key[NEXUS_MAX]; /* for the search: scsi_nexus_key(), or UINT64_MAX */
+    uint64_t nexus_key[NEXUS_MAX]; /* for the search: scsi_nexus_key(), or UINT64_MAX: of several
+                                      sessions the same */
     struct scsi_nexus nexus[NEXUS_MAX];
     struct scsi_port port[PORT_MAX];
     uint16_t attention[NEXUS_MAX][VOLUME_MAX]; /* bit a: enum attention a is pending */
@@ -145,6 +148,13 @@ static inline uint64_t scsi_nexus_key(uint8_t sender, uint32_t number)
 static inline uint8_t modes_as_saved(uint8_t modes)
 {
     return (uint8_t)((modes & MODES_SAVED) | (modes & MODES_SAVED) >> 1);
+}
+/* The volume's RESERVE(6) is over. */
+static inline void scsi_release(struct volume_state *v)
+{
+    v->reserved_sender = SENDER_NONE;
+    v->reserved_number = 0;
+    v->reserved_session = 0;
 }
 /* Sets up an empty state, with so many volumes. */
 void scsi_state_clear(struct scsi_state *state, uint16_t volumes);

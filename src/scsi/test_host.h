@@ -26,6 +26,7 @@ struct host {
     struct scsi_plan plan;
     uint8_t answer[SCSI_DATA_MAX];
     uint8_t sender; /* of the next command */
+    uint64_t session;
     uint32_t nexus;
     uint16_t volume;
     uint64_t luns; /* version of the LUN list, as its switch knows it */
@@ -57,6 +58,7 @@ static inline void host_run(struct host *h, struct command_message *m, const voi
                             uint32_t length)
 {
     m->id.sender = h->sender;
+    m->id.session = h->session;
     m->nexus = h->nexus;
     m->volume = h->volume;
     m->luns = h->luns;
@@ -67,8 +69,8 @@ static inline void host_run(struct host *h, struct command_message *m, const voi
     scsi_plan(h->server, m, data, length, &h->plan);
     if (h->plan.what == SCSI_RESOLVE) {
         assert_int_equal(h->plan.effect[0], 1);
-        assert_true(scsi_apply(h->server, h->plan.effect, h->plan.effect_length));
-        assert_true(scsi_apply(h->other, h->plan.effect, h->plan.effect_length));
+        assert_true(scsi_apply(h->server, h->session, h->plan.effect, h->plan.effect_length));
+        assert_true(scsi_apply(h->other, h->session, h->plan.effect, h->plan.effect_length));
     } else {
         assert_int_equal(h->plan.effect_length, 0);
     }

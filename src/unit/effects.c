@@ -13,13 +13,14 @@ enum {
 };
 _Static_assert(DIRECTORY_CHANGE_BYTES + 2 <= EFFECT_MAX, "a change of the directory is an effect");
 
-void effects_apply_bytes(struct unit *x, const uint8_t *effect, uint32_t length)
+void effects_apply_bytes(struct unit *x, const struct command_id *id, const uint8_t *effect,
+                         uint32_t length)
 {
     bool known = true;
     if (length == 0)
         return;
     if (effect[0] == EFFECT_SCSI) {
-        known = scsi_apply(x->scsi, effect, length);
+        known = scsi_apply(x->scsi, id->session, effect, length);
     } else if (effect[0] == EFFECT_ARRAY) {
         known = array_apply(x->array, effect, length);
         state_sync_volumes(x);
@@ -41,7 +42,7 @@ void effects_apply(struct unit *x, struct queued *q)
     if (q->applied)
         return;
     q->applied = true;
-    effects_apply_bytes(x, queued_effect(q), q->effect_length);
+    effects_apply_bytes(x, &q->message.id, queued_effect(q), q->effect_length);
 }
 
 static void put_part(struct cursor *c, uint32_t length)

@@ -54,12 +54,14 @@ static bool waits_for_mirror(struct unit *x, struct queued *q)
 
 static void answer(struct unit *x, struct queued *q, const struct scsi_plan *plan)
 {
+    /* R7: whoever leads next may see it otherwise, and must not do what was refused. */
+    bool refusal = plan->status != SCSI_STATUS_GOOD && !mutant(MUTANT_REFUSAL_UNRESOLVED);
     run_outcome(q, plan->status, plan);
     q->task_response = plan->task_response;
     q->transferred = plan->data_length;
     if (mutant(MUTANT_ATTENTION_UNRESOLVED) && plan->what == SCSI_RESOLVE && plan->status == 0x02) {
-        effects_apply_bytes(x, plan->effect, plan->effect_length);
-    } else if (plan->what == SCSI_RESOLVE) {
+        effects_apply_bytes(x, &q->message.id, plan->effect, plan->effect_length);
+    } else if (plan->what == SCSI_RESOLVE || refusal) {
         run_resolve(x, q, plan->data, plan->data_length, plan->effect, plan->effect_length);
         return;
     }
@@ -455,16 +457,10 @@ void plan_drives_done(struct unit *x, struct queued *q)
 static void manage_refuse(struct unit *x, struct queued *q, const char *sentence)
 {
     uint32_t length = (uint32_t)strlen(sentence);
-    struct buffer *buffer = buffer_get(x->buffers, length);
     q->status = 0x02;
     q->sense_length = scsi_sense(q->sense, 0x05, 0x24, 0x00);
-    q->transferred = 0;
-    if (buffer) {
-        memcpy(buffer->data, sentence, length);
-        q->reply = slice_of(buffer, 0, length);
-        q->transferred = length;
-    }
-    run_finish(x, q);
+    q->transferred = length;
+    run_resolve(x, q, (const uint8_t *)sentence, length, NULL, 0);
 }
 
 static const char *plan_move(struct unit *x, const struct manage_request *request)

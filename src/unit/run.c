@@ -7,10 +7,18 @@
  *                            RESOLVING -> CARRYING -> STORING          ANSWER: a lone primary waits
  *
  * R1  no byte goes to a drive, and no response to a host, before stream_complete() has passed the
- * gate R2  commands that overlap run in their order R3  what a command changes in the state is
- * RESOLVED, and held by all, before it is applied R4  a response leaves only while
- * amend_may_answer() R5  a read is never answered without its data: run_data_lost() R6  that the
- * drives did not do it is RESOLVED, and held by all, before it is answered: run_failed()
+ *     gate
+ * R2  commands that overlap run in their order
+ * R3  what a command changes in the state is RESOLVED, and held by all, before it is applied
+ * R4  a response leaves only while amend_may_answer()
+ * R5  a read is never answered without its data: run_data_lost()
+ * R6  that the drives did not do it is RESOLVED, and held by all, before it is answered:
+ *     run_failed()
+ * R7  so is every refusal: plan.c
+ * R8  a command that is planned once more, by who leads next, is planned the same: what its plan
+ *     depends on changes before it is ordered, or when it is over. By order: what changes a volume
+ *     for others is a barrier of that volume, or of the group; a nexus waits for its commands; and
+ *     S1 of sessions.c
  */
 #include "unit/state.h"
 
@@ -64,6 +72,15 @@ static bool crosses(const struct unit *x, const struct queued *q)
            scsi_copy_crosses(x->scsi, &q->message, slice_bytes(q->data), q->data.length);
 }
 
+/* It tells every nexus of every volume so: what was ordered before it must not be told instead of
+ * the answer that it had. */
+static bool resets_all(const struct queued *q)
+{
+    return q->message.kind == COMMAND_TASK && q->message.volume >= VOLUME_MAX &&
+           !mutant(MUTANT_RESET_BESIDE_OTHERS) &&
+           (q->message.task == TASK_TARGET_WARM_RESET || q->message.task == TASK_TARGET_COLD_RESET);
+}
+
 void run_begin(struct unit *x, struct queued *q)
 {
     if (q->withdrawn)
@@ -71,7 +88,8 @@ void run_begin(struct unit *x, struct queued *q)
     else
         scsi_extent(x->scsi, &q->message, &q->extent);
     q->io_volume = q->message.volume;
-    q->group_barrier = !q->withdrawn && (q->message.kind == COMMAND_MANAGE || crosses(x, q));
+    q->group_barrier =
+        !q->withdrawn && (q->message.kind == COMMAND_MANAGE || resets_all(q) || crosses(x, q));
     x->barriers += q->group_barrier;
     q->planned = q->compared = q->failed = q->again = false;
     q->range = 0;
@@ -86,11 +104,30 @@ void run_block(struct unit *x, struct queued *q)
     run_volume(x, q)->blocked++;
 }
 
+/* R8: a nexus begins or ends, and something of it has still to be planned, or planned once more: as
+ * one of this nexus. */
+static bool nexus_in_use(const struct unit *x, const struct queued *q)
+{
+    bool changes = q->message.kind == COMMAND_NEXUS_OPEN || q->message.kind == COMMAND_NEXUS_LOSS;
+    if (!changes || q->withdrawn || mutant(MUTANT_NEXUS_ENDS_BEFORE_ITS_COMMANDS))
+        return false;
+    list_each (&x->ordered, link, next) {
+        const struct queued *other = list_member(link, struct queued, place_link);
+        if (other->order >= q->order)
+            break;
+        if (other->message.id.sender == q->message.id.sender &&
+            other->message.id.session == q->message.id.session &&
+            other->message.nexus == q->message.nexus)
+            return true;
+    }
+    return false;
+}
+
 /* Does an earlier command stand in its way? */
 static bool is_blocked(struct unit *x, struct queued *q)
 {
     struct volume_state *v = run_volume(x, q);
-    if (v->resolving && !mutant(MUTANT_RESOLVING_PASSED))
+    if ((v->resolving && !mutant(MUTANT_RESOLVING_PASSED)) || nexus_in_use(x, q))
         return true;
     if (x->barriers > (q->group_barrier ? 1u : 0u) || q->group_barrier)
         list_each (&x->ordered, link, next) {
@@ -198,7 +235,8 @@ void run_resolve(struct unit *x, struct queued *q, const uint8_t *data, uint32_t
     q->effect_length = effect_length;
     q->applied = false;
     tell_resolved(x, q);
-    run_volume(x, q)->resolving = q;
+    if (effect_length)
+        run_volume(x, q)->resolving = q;
 }
 
 /* R6: the drives of whoever leads next may do it. Told as decided it is not run again, and what it
@@ -355,6 +393,7 @@ void run_finish(struct unit *x, struct queued *q)
     scsi_copied(x->scsi, &q->message, q->data.buffer ? slice_bytes(q->data) : NULL, q->data.length,
                 q->status);
     table_place(x, q, PLACE_DONE);
+    sessions_end(x, q->message.id.sender);
     if (mirrored)
         mirror_add(x, q);
     else
@@ -369,6 +408,7 @@ void run_finish(struct unit *x, struct queued *q)
         slice_drop(&q->reply);
     table_maybe_free(x, q);
     run_kick(x, volume);
+    run_kick(x, VOLUME_NONE); /* a nexus that ends waits for its commands on every volume */
     if (x->barriers)
         kick_all(x); /* a barrier waits for the commands of every volume */
 }

@@ -3,7 +3,10 @@
  * who is told of epochs and of the LUN directory. docs/PROTOCOL.md, "Confirm", "A dead interface
  * switch".
  *
- * A session that is dead is refused for good: `dead` only grows, and is replicated. */
+ * A session that is dead is refused for good: `dead` only grows, and is replicated.
+ *
+ * S1  the nexuses of a dead session go when nothing of it is left that has an order: as each entry
+ *     of the sequence is applied, so that they are the same in every member */
 #include "unit/state.h"
 
 enum {
@@ -78,8 +81,29 @@ static void kill_sessions(struct unit *x, uint8_t sender, uint64_t dead)
             q->confirmed = true; /* nobody waits for its response */
     }
     forget_outcomes(x, sender, dead, UINT64_MAX);
-    scsi_sender_dead(x->scsi, sender);
     x->state_version++;
+}
+
+/* S1: who is to run what a dead session has left in order, or did run it and was not heard of
+ * again, finds its nexuses: else a write that was acknowledged would be refused now. */
+static bool unfinished(const struct unit *x, int sender, uint64_t session)
+{
+    list_each (&x->ordered, link, next) {
+        const struct command_id *id = &list_member(link, struct queued, place_link)->message.id;
+        if (id->sender == sender && id->session <= session)
+            return !mutant(MUTANT_NEXUSES_DIE_WITH_THEIR_SESSION);
+    }
+    return false;
+}
+
+void sessions_end(struct unit *x, int sender)
+{
+    const struct sender_state *s = &x->sender[sender];
+    uint64_t over = s->dead;
+    if (s->session && s->session - 1 > over && !mutant(MUTANT_OLDER_SESSION_LIVES))
+        over = s->session - 1;
+    if (over && !unfinished(x, sender, over) && scsi_sender_dead(x->scsi, (uint8_t)sender, over))
+        x->state_version++;
 }
 
 void sessions_apply(struct unit *x, const struct entry *entry)
@@ -95,9 +119,11 @@ void sessions_apply(struct unit *x, const struct entry *entry)
         s->session = entry->session;
         s->confirmed = entry->sequence;
         s->confirm_wanted = 0;
+        sessions_end(x, sender);
         break;
     case ENTRY_DEAD:
         kill_sessions(x, sender, entry->session);
+        sessions_end(x, sender);
         break;
     case ENTRY_CONFIRM:
         if (entry->session != s->session || entry->sequence <= s->confirmed)

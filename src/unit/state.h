@@ -403,6 +403,8 @@ bool queue_session_ok(const struct unit *x, const struct command_id *id);
 void sessions_forget(struct sender_state *s);
 void sessions_heard(struct unit *x, int sender, uint64_t session);
 void sessions_apply(struct unit *x, const struct entry *entry);
+/* Something of the sender is done, or the state was loaded: what dead sessions leave goes. */
+void sessions_end(struct unit *x, int sender);
 void sessions_tick(struct unit *x);
 void sessions_view(struct unit *x, int sender);
 void sessions_announce(struct unit *x); /* VIEW to every sender, and the directory */
@@ -442,7 +444,8 @@ void follow_tick(struct unit *x); /* handshake and processing limits, fetches */
 
 /* ---- effects.c: changes of replicated state ---- */
 void effects_apply(struct unit *x, struct queued *q);
-void effects_apply_bytes(struct unit *x, const uint8_t *effect, uint32_t length);
+void effects_apply_bytes(struct unit *x, const struct command_id *id, const uint8_t *effect,
+                         uint32_t length);
 /* Into x->scratch; its length. Finished: for the drives, array_save_finished(). */
 uint32_t state_save(struct unit *x, bool finished);
 bool state_load(struct unit *x, const uint8_t *bytes, uint32_t length);

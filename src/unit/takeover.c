@@ -147,6 +147,8 @@ void takeover_loaded(struct unit *x, bool failed)
     } else if (x->claim != CLAIM_FIRST) {
         trace_info(x->trace, "no state on the drives: the group is empty");
     }
+    for (int s = 0; s < SENDER_MAX; s++)
+        sessions_end(x, s);
     x->next_order = 1;
     x->state_here = true;
     x->stateless = false;
@@ -196,6 +198,8 @@ static void serve(struct unit *x)
         mirror_clear(x);
     table_drop_orderless(x);
     uint32_t bodiless = drop_bodiless(x);
+    for (int s = 0; s < SENDER_MAX; s++)
+        sessions_end(x, s);
     takeover_phase(x, "adopt");
     trace_info(x->trace, "adopt %u commands, %u dirty, drop %u without an order -> serve",
                x->ordered_count, x->dirty_count, orderless + bodiless);

@@ -202,8 +202,8 @@ static void run(const struct command_message *m, const uint8_t *data, uint32_t l
     const struct volume_info *info = scsi_volume(w.server, m->volume);
     compare(data, info ? info->block_bytes : 0);
     if (w.plan.what == SCSI_RESOLVE) {
-        require(scsi_apply(w.server, w.plan.effect, w.plan.effect_length));
-        require(scsi_apply(w.other, w.plan.effect, w.plan.effect_length));
+        require(scsi_apply(w.server, 0, w.plan.effect, w.plan.effect_length));
+        require(scsi_apply(w.other, 0, w.plan.effect, w.plan.effect_length));
     }
     scsi_done(w.server, m, w.plan.status, w.plan.sense, w.plan.sense_length);
     scsi_copied(w.server, m, data, length, w.plan.status);

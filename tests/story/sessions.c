@@ -101,6 +101,117 @@ void story_death_of_a_session_is_told_to_who_joins(struct story *s)
     story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
 }
 
+/* Two writes of one block, which every member holds: they are answered from memory, and no DONE
+ * comes. The second waits for the first, with who leads next, and that for its drives. */
+static struct op *adopted_behind_another(struct story *s)
+{
+    story_write(s, 0, 64, 8, 1);
+    story_flush(s, 0, 1);
+    story_run(s, MS(100));
+    story_mark(s);
+    story_hold(s, "B", "A", MESSAGE_HELD);
+    struct op *first = story_send_write(s, 0, 64, 8, 0);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_count(s, "B1 > ready *: held") == 2, MS(50));
+    story_lose(s, "A", "B", MESSAGE_STREAM);
+    story_restore(s, "B", "A");
+    story_good(s, first, MS(50));
+    story_good(s, w, MS(50));
+    story_assert(s, !story_said(s, "B1 > done *"));
+    story_crash(s, "A");
+    story_until(s, story_said(s, "B1 > adopt 2 commands, *"), MS(500));
+    story_hang_drive(s, 0, true); /* with the first on its way to them */
+    story_hang_drive(s, 32, true);
+    return w;
+}
+
+static void goes_on(struct story *s, const struct op *w)
+{
+    story_hang_drive(s, 0, false);
+    story_hang_drive(s, 32, false);
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+}
+
+/* A write was answered, and its switch begins a new session: the old one's nexus has ended. Who
+ * carries the write out now does not refuse it for that. */
+void story_acknowledged_write_of_a_session_that_ends(struct story *s)
+{
+    struct op *w = adopted_behind_another(s);
+    story_crash(s, "IS1");
+    story_restart(s, "IS1");
+    story_mark(s);
+    struct op *other = story_send_write(s, 0, 200, 8, 0); /* its nexus has the same number */
+    story_until(s, story_said(s, "B1 > queue 0/1, *"), MS(500));
+    goes_on(s, w);
+    story_answered(s, other, MS(2000));
+}
+
+/* ... or the switch is not heard of any more. */
+void story_acknowledged_write_of_a_session_that_dies(struct story *s)
+{
+    struct op *w = adopted_behind_another(s);
+    story_crash(s, "IS1");
+    story_until(s, story_said(s, "B1 > nothing came from sender 0: its session * is dead"),
+                MS(500));
+    goes_on(s, w);
+}
+
+/* ... or the host has left: its nexus is lost when its writes are over, and not before. */
+void story_acknowledged_write_of_a_host_that_leaves(struct story *s)
+{
+    struct op *w = adopted_behind_another(s);
+    story_run(s, MS(50)); /* the switch knows who leads */
+    uint32_t queued = story_count(s, "B1 > queue 0/*");
+    clients_leave(s->site->clients, s->host, 0);
+    story_until(s, story_count(s, "B1 > queue 0/*") > queued, MS(100));
+    story_run(s, MS(20));
+    goes_on(s, w);
+}
+
+/* ... or all volumes are reset by another path. That tells a unit attention of each volume to
+ * everybody: not to the write, which was before it. */
+void story_acknowledged_write_before_a_reset_of_all(struct story *s)
+{
+    enum { TARGET_WARM_RESET = 6 };
+    struct op *w = adopted_behind_another(s);
+    story_run(s, MS(50)); /* the switch knows who leads */
+    struct op *read = story_send_read(s, 0, 200, 8, 1);
+    struct op *reset = op_task(s->site->clients, TARGET_WARM_RESET, read);
+    reset->volume = VOLUME_NONE;
+    op_begin(s->site->clients, reset);
+    story_run(s, MS(20));
+    goes_on(s, w);
+    story_answered(s, reset, MS(1000));
+    story_assert(s, reset->task_response == 0);
+}
+
+/* A write meets a reservation, and is refused. That is known to all before it is answered: else it
+ * would be carried out by the next primary, for whom the reservation has ended. */
+void story_refusal_is_held_before_it_is_answered(struct story *s)
+{
+    static const uint8_t reserve[16] = {0x16};
+    story_write(s, 0, 64, 8, 0);
+    s->host = 1;
+    story_write(s, 0, 64, 8, 1);
+    story_good(s, story_send(s, op_cdb(s->site->clients, reserve, NULL, 0, 0), 0, 1), MS(50));
+    s->host = 0;
+    story_mark(s);
+    story_hold(s, "B", "A", MESSAGE_HELD);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "B1 > ready *: held"), MS(50));
+    story_lose(s, "A", "B", MESSAGE_STREAM);
+    story_restore(s, "B", "A");
+    story_run(s, MS(20));
+    story_assert(s, story_said(s, "A1 > resolve * -> status 18"));
+    story_assert(s, w->state == OP_STATE_WAITING);
+    story_crash(s, "IS2");
+    story_crash(s, "A");
+    story_answered(s, w, MS(2000));
+    story_until(s, story_said(s, "B1 > nothing came from sender 1: its session * is dead"),
+                MS(500));
+    story_assert(s, (story_stamp(s, 0, 64, 0) == w->stamp) == (w->status == 0));
+}
+
 /* ---- hosts with iSCSI ---- */
 
 /* Its host has gone on by the other path: the old write is never run, and the line is dropped. */

@@ -69,6 +69,11 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(forwarded_from_an_earlier_session, plain)                  \
     X(death_of_a_session_outlives_the_primary, standby)          \
     X(death_of_a_session_is_told_to_who_joins, standby)          \
+    X(acknowledged_write_of_a_session_that_ends, plain)          \
+    X(acknowledged_write_of_a_session_that_dies, plain)          \
+    X(acknowledged_write_of_a_host_that_leaves, plain)           \
+    X(acknowledged_write_before_a_reset_of_all, plain)           \
+    X(refusal_is_held_before_it_is_answered, plain)              \
     X(switch_stopped_for_a_moment, real_switches)                \
     X(switch_stopped_before_a_ping_is_answered, real_switches)   \
     X(line_that_creeps_brings_an_old_write, real_switches)       \
