@@ -82,6 +82,13 @@ static const struct segue_command commands[] = {
      .flags = F(STATE),
      .help = "what to type on a host: Linux, QEMU, libiscsi",
      .run = segue_connect},
+    {.noun = "completion",
+     .arguments = "SHELL",
+     .least = 1,
+     .most = 1,
+     .help = "a script that completes words of segue: bash, zsh or fish",
+     .more = "bash: eval \"$(segue completion bash)\" in ~/.bashrc; a package has it installed.",
+     .run = segue_completion},
     {.noun = "drill",
      .arguments = "[--kill A] [--hang B]",
      .most = SEGUE_ARGUMENTS_MAX,
@@ -273,6 +280,10 @@ int main(int argc, char **argv)
         segue_help(commands, COMMANDS);
         return argc < 2 ? SEGUE_EXIT_USAGE : SEGUE_EXIT_DONE;
     }
+    if (strcmp(argv[1], "__complete") == 0) /* of the scripts of `segue completion` */
+        return segue_complete(commands, COMMANDS, argc - 2, argv + 2);
+    if (strcmp(argv[1], "__manual") == 0) /* of the build */
+        return segue_manual(commands, COMMANDS, SEGUE_VERSION);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
         printf("segue %s\n", SEGUE_VERSION);
         return SEGUE_EXIT_DONE;

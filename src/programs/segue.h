@@ -89,6 +89,21 @@ void segue_command_help(const struct segue_command *command);
 
 bool segue_wants_json(const struct segue_call *call);
 
+/* How a flag is written and what it is for. */
+struct segue_flag_row {
+    const char *word, *value, *help; /* value NULL: it takes none */
+    const char *words;               /* "one|two": all that the value can be, or NULL */
+    char letter;                     /* the short form, or 0 */
+};
+const struct segue_flag_row *segue_flag_row(int flag);
+/* Of "--state" or "-o", `length` bytes of it; -1: there is none. */
+int segue_flag_of_word(const char *word, size_t length);
+
+/* What could stand at the end of these words behind "segue", a line each. */
+int segue_complete(const struct segue_command *commands, size_t count, int words, char **word);
+/* The manual page segue(8). */
+int segue_manual(const struct segue_command *commands, size_t count, const char *version);
+
 /* What went wrong, why, and what to do, on stderr (as JSON on stdout if that was asked for):
  *   segue: cannot create pool p3: drive t0/04 is in a pool   [DRIVE_IN_USE]
  *     do   take another drive
@@ -105,6 +120,7 @@ int segue_health_mute(const struct segue_call *call);
 int segue_health_unmute(const struct segue_call *call);
 int segue_explain(const struct segue_call *call);
 int segue_events(const struct segue_call *call);
+int segue_completion(const struct segue_call *call);
 int segue_connect(const struct segue_call *call);
 int segue_pool_create(const struct segue_call *call);
 int segue_pool_list(const struct segue_call *call);

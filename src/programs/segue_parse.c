@@ -7,27 +7,26 @@
 #include "manage/suggest.h"
 #include "programs/segue.h"
 
-static const struct {
-    const char *word, *value, *help;
-} flags[SEGUE_FLAGS] = {
-    [SEGUE_FLAG_HELP] = {"help", NULL, "show this help"},
+static const struct segue_flag_row flags[SEGUE_FLAGS] = {
+    [SEGUE_FLAG_HELP] = {"help", NULL, "show this help", NULL, 'h'},
     [SEGUE_FLAG_STATE] = {"state", "DIR",
                           "state directory, or FILE.yaml (or SEGUE_STATE; ./state)"},
-    [SEGUE_FLAG_OUTPUT] = {"output", "FORMAT", "table or json"},
-    [SEGUE_FLAG_QUIET] = {"quiet", NULL, "one line only"},
+    [SEGUE_FLAG_OUTPUT] = {"output", "FORMAT", "table or json", "table|json", 'o'},
+    [SEGUE_FLAG_QUIET] = {"quiet", NULL, "one line only", NULL, 'q'},
     [SEGUE_FLAG_TIMEOUT] = {"timeout", "TIME", "give up after this time, such as 60s"},
     [SEGUE_FLAG_CONFIRM] = {"confirm", "NAME", "yes, this one: the name once more"},
     [SEGUE_FLAG_DETACH] = {"detach", NULL, "go on in the background once the array serves"},
     [SEGUE_FLAG_NO_RESTART] = {"no-restart", NULL, "leave a process that dies dead"},
     [SEGUE_FLAG_GROUP] = {"group", "GROUP", "the group that shall serve it"},
-    [SEGUE_FLAG_LEVEL] = {"level", "LEVEL", "raid0, raid1 or raid10"},
+    [SEGUE_FLAG_LEVEL] = {"level", "LEVEL", "raid0, raid1 or raid10", "raid0|raid1|raid10"},
     [SEGUE_FLAG_DRIVES] = {"drives", "LIST",
                            "t0/00,t1/00 or t0/00-03; raid10 mirrors 1st and 2nd, ..."},
-    [SEGUE_FLAG_CACHE] = {"cache", "MODE", "mirrored (default) or write-through"},
+    [SEGUE_FLAG_CACHE] = {"cache", "MODE", "mirrored (default) or write-through",
+                          "mirrored|write-through"},
     [SEGUE_FLAG_CHUNK] = {"chunk", "SIZE", "how much goes to a drive before the next (64KiB)"},
     [SEGUE_FLAG_POOL] = {"pool", "POOL", "the pool to take it from"},
     [SEGUE_FLAG_SIZE] = {"size", "SIZE", "such as 64MiB"},
-    [SEGUE_FLAG_BLOCK] = {"block", "BYTES", "512 (default) or 4096"},
+    [SEGUE_FLAG_BLOCK] = {"block", "BYTES", "512 (default) or 4096", "512|4096"},
     [SEGUE_FLAG_LUN] = {"lun", "NUMBER", "the LUN (default: the lowest that is free)"},
     [SEGUE_FLAG_READ_ONLY] = {"read-only", NULL, "hosts can only read it"},
     [SEGUE_FLAG_NO_MAP] = {"no-map", NULL, "give it no LUN yet"},
@@ -40,7 +39,7 @@ static const struct {
     [SEGUE_FLAG_CHECK] = {"check", NULL,
                           "one line; exit code 0 ok, 1 warning, 2 critical, 3 unknown"},
     [SEGUE_FLAG_FOR] = {"for", "TIME", "how long, such as 4h"},
-    [SEGUE_FLAG_FOLLOW] = {"follow", NULL, "go on with what happens from now on"},
+    [SEGUE_FLAG_FOLLOW] = {"follow", NULL, "go on with what happens from now on", NULL, 'f'},
     [SEGUE_FLAG_SINCE] = {"since", "TIME", "what is not older, such as 2h, or 2026-11-22T14:00"},
     [SEGUE_FLAG_OBJECT] = {"object", "OBJECT", "only what concerns it: group/g1, B1, drive/t0/07"},
     [SEGUE_FLAG_LAST] = {"last", "NUMBER", "only so many of the newest (20)"},
@@ -48,14 +47,9 @@ static const struct {
     [SEGUE_FLAG_CODE] = {"code", "LIST", "only these: TAKEOVER,DRIVE_FAILS"},
 };
 
-/* The flags that have a short form. */
-static char letter_of(int flag)
+const struct segue_flag_row *segue_flag_row(int flag)
 {
-    return flag == SEGUE_FLAG_HELP     ? 'h'
-           : flag == SEGUE_FLAG_OUTPUT ? 'o'
-           : flag == SEGUE_FLAG_QUIET  ? 'q'
-           : flag == SEGUE_FLAG_FOLLOW ? 'f'
-                                       : 0;
+    return &flags[flag];
 }
 
 bool segue_wants_json(const struct segue_call *call)
@@ -118,7 +112,7 @@ void segue_command_help(const struct segue_command *command)
         if (!(command->flags >> f & 1) && f != SEGUE_FLAG_HELP)
             continue;
         char use[64];
-        char letter = letter_of((int)f);
+        char letter = flags[f].letter;
         snprintf(use, sizeof use, "%s%c%s --%s%s%s", letter ? "-" : "", letter ? letter : ' ',
                  letter ? "," : "  ", flags[f].word, flags[f].value ? " " : "",
                  flags[f].value ? flags[f].value : "");
@@ -187,13 +181,13 @@ static const struct segue_command *find_command(const struct segue_command *comm
     return NULL;
 }
 
-static int flag_of_word(const char *word, size_t length)
+int segue_flag_of_word(const char *word, size_t length)
 {
     for (int f = 0; f < SEGUE_FLAGS; f++) {
         if (word[0] == '-' && word[1] == '-' && strlen(flags[f].word) == length - 2 &&
             strncmp(flags[f].word, word + 2, length - 2) == 0)
             return f;
-        if (length == 2 && letter_of(f) && word[1] == letter_of(f))
+        if (length == 2 && flags[f].letter && word[1] == flags[f].letter)
             return f;
     }
     return -1;
@@ -217,7 +211,7 @@ static int take_flag(struct segue_call *call, int argc, char **argv, int *at)
 {
     const char *word = argv[*at], *equals = strchr(word, '=');
     size_t length = equals ? (size_t)(equals - word) : strlen(word);
-    int f = flag_of_word(word, length);
+    int f = segue_flag_of_word(word, length);
     if (f < 0 || (f != SEGUE_FLAG_HELP && !(call->command->flags >> f & 1)))
         return unknown_flag(call->command, word);
     call->flag[f] = "";
