@@ -120,6 +120,8 @@ int segue_health_mute(const struct segue_call *call);
 int segue_health_unmute(const struct segue_call *call);
 int segue_explain(const struct segue_call *call);
 int segue_events(const struct segue_call *call);
+int segue_doctor(const struct segue_call *call);
+int segue_support_collect(const struct segue_call *call);
 int segue_completion(const struct segue_call *call);
 int segue_connect(const struct segue_call *call);
 int segue_pool_create(const struct segue_call *call);
