@@ -130,6 +130,7 @@ int segue_pool_delete(const struct segue_call *call);
 int segue_volume_create(const struct segue_call *call);
 int segue_volume_list(const struct segue_call *call);
 int segue_volume_delete(const struct segue_call *call);
+int segue_volume_grow(const struct segue_call *call);
 int segue_volume_map(const struct segue_call *call);
 int segue_volume_unmap(const struct segue_call *call);
 int segue_host_list(const struct segue_call *call);

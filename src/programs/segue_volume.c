@@ -105,6 +105,19 @@ static int send_map(struct objects *o, const struct manage_request *volume, uint
     return code;
 }
 
+/* --size, into the request. False: said. */
+static bool take_size(const struct segue_call *call, struct manage_request *request)
+{
+    if (!objects_size(call, SEGUE_FLAG_SIZE, 0, &request->bytes))
+        return false;
+    if (request->bytes > 0 && request->bytes % 4096 == 0 && strlen(call->argument[0]) < NAME_BYTES)
+        return true;
+    segue_fail(call, SEGUE_EXIT_USAGE, "USAGE", "write one such as 64MiB",
+               "a volume has whole blocks of 4KiB and a name of at most %d characters",
+               NAME_BYTES - 1);
+    return false;
+}
+
 static int create_volume(struct objects *o)
 {
     const struct segue_call *call = o->call;
@@ -112,12 +125,8 @@ static int create_volume(struct objects *o)
     unsigned index = 0;
     char doing[80];
     int block = objects_word(call, SEGUE_FLAG_BLOCK, "512|4096", 0);
-    if (block < 0 || !objects_size(call, SEGUE_FLAG_SIZE, 0, &request.bytes))
+    if (block < 0 || !take_size(call, &request))
         return SEGUE_EXIT_USAGE;
-    if (request.bytes == 0 || request.bytes % 4096 || strlen(call->argument[0]) >= NAME_BYTES)
-        return segue_fail(call, SEGUE_EXIT_USAGE, "USAGE", "write one such as 64MiB",
-                          "a volume has whole blocks of 4KiB and a name of at most %d characters",
-                          NAME_BYTES - 1);
     const json_t *pool = objects_find(o, "pool", call->flag[SEGUE_FLAG_POOL]);
     int group = pool ? objects_group(o, status_text_of(pool, "group")) : -1;
     if (group < 0)
@@ -164,6 +173,30 @@ static const json_t *name_volume(struct objects *o, struct manage_request *reque
     request->group = (uint8_t)group;
     request->volume = (uint16_t)status_number_of(volume, "index");
     return volume;
+}
+
+static int grow_volume(struct objects *o)
+{
+    struct manage_request request = {.verb = MANAGE_VOLUME_GROW};
+    char doing[80], size[32];
+    if (!take_size(o->call, &request))
+        return SEGUE_EXIT_USAGE;
+    const json_t *volume = name_volume(o, &request);
+    if (!volume)
+        return SEGUE_EXIT_NO_OBJECT;
+    snprintf(doing, sizeof doing, "grow volume %s", request.name);
+    int code = objects_send(o, request.group, &request, doing);
+    quantity_size_text(request.bytes, size, sizeof size);
+    if (code == SEGUE_EXIT_DONE)
+        printf("volume %s has %s; its hosts have been told\n", request.name, size);
+    return code;
+}
+
+int segue_volume_grow(const struct segue_call *call)
+{
+    int code;
+    struct objects *o = objects_open(call, &code);
+    return o ? objects_close(o, grow_volume(o)) : code;
 }
 
 /* --host: *host stays NULL where it was not given. False: said. */
