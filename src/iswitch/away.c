@@ -59,6 +59,7 @@ void away_tick(struct iswitch *x)
         if (!x->away[g])
             continue;
         answer(x, &x->ready[g]);
+        answer(x, &x->bulk[g]);
         list_each (&x->sessions, link, next)
             answer(x, &list_member(link, struct session, link)->at[g].waiting);
     }

@@ -91,8 +91,10 @@ struct iswitch *iswitch_new(const struct iswitch_config *config, struct buffer_p
     list_init(&x->busy);
     list_init(&x->admit);
     list_init(&x->responding);
-    for (int g = 0; g < GROUP_MAX; g++)
+    for (int g = 0; g < GROUP_MAX; g++) {
         list_init(&x->ready[g]);
+        list_init(&x->bulk[g]);
+    }
     x->sender = sender_new(&config->sender, trace);
     if (!x->sender || !new_connections(x) || !new_sessions(x)) {
         iswitch_free(x);

@@ -21,6 +21,9 @@ enum {
     R2T_MAX = 4,  /* outstanding for one command */
     PING_MAX = 8, /* whose answers we still know */
     STREAM_HOLD_BYTES = 2 * STREAM_STAGE_MAX,
+    LITTLE_BYTES = 64 << 10, /* data of a command that nobody has to wait for */
+    BULK_BYTES =
+        16 << 20, /* of larger ones that a group has at once: what a little one waits for */
     UNSENT_BYTES = 32 << 20, /* given to a stream since it last was empty: then no more answers; */
     UNSENT_PDUS = 4096,      /* ... of twice as much we read no more either */
     ACTIONS_KEPT = 4096,     /* of the world's list, for the sender and whatever ends sessions */
@@ -75,6 +78,7 @@ struct task {
     uint8_t kind;     /* COMMAND_SCSI or COMMAND_TASK */
     bool immediate;   /* outside the CmdSN window */
     bool part;        /* of `parent`; unknown to the host */
+    bool bulk;        /* READY: it waits among the large ones */
     bool silent;      /* the host gets no response */
     bool refused;     /* answered by ourselves as soon as it is due */
     bool kept;        /* EARLY: a request other than a SCSI command, in `header` and `buffer` */
@@ -95,6 +99,7 @@ struct task {
     /* data out */
     struct buffer *buffer;
     uint32_t charged; /* payload that it is counted with */
+    uint32_t flight;  /* SENT: of the large ones' bytes that its group has */
     uint32_t data_length, received;
     bool unsolicited; /* the host still sends data that nobody asked for */
     bool damaged;     /* a part of it came with a wrong digest */
@@ -141,6 +146,7 @@ enum nexus_state {
 struct nexus {
     enum nexus_state state;
     uint32_t sent;       /* tasks of it in TASK_STATE_SENT */
+    uint32_t bulk;       /* ... in TASK_STATE_READY, among the large ones */
     bool unsure;         /* CLOSED: an opening or a loss was refused, so the group may know it */
     uint32_t tries;      /* refused openings or losses, one after the other */
     uint64_t again_ns;   /* not before */
@@ -311,6 +317,8 @@ struct iswitch {
     struct list sessions, free_sessions, busy, responding;
     struct list admit;            /* sessions that have tasks of that state, in turn */
     struct list ready[GROUP_MAX]; /* tasks of that state, oldest first */
+    struct list bulk[GROUP_MAX];  /* ... the large ones, and what their sessions sent after them */
+    uint64_t flight_bytes[GROUP_MAX]; /* of large ones in TASK_STATE_SENT */
     bool directory_known;
     uint8_t directory_at;
     struct directory directory[2]; /* one is in use, the other takes the next version */

@@ -9,6 +9,8 @@
  * T4  Nothing of a doubted host becomes SENT, and nothing that waited here for more than half the
  *     stale limit, unless a ping was answered meanwhile.
  * T5  The payload of all tasks is what the switch counts.
+ * T6  Of commands with much data a group has few at a time: what a host asks for in large pieces
+ *     keeps nobody's small command waiting for longer. What a session sends goes in its order.
  *
  *   FREE -> EARLY --due--> ADMIT --room--> DATA --all here--> PROOF --host lives--> NEXUS --open-->
  *   READY --window--> SENT --answer--> RESPOND --given--> FREE
@@ -71,7 +73,7 @@ static struct list *list_of(struct task *task, enum task_state state)
     case TASK_STATE_NEXUS:
         return &session->at[task->group].waiting;
     case TASK_STATE_READY:
-        return &x->ready[task->group];
+        return task->bulk ? &x->bulk[task->group] : &x->ready[task->group];
     case TASK_STATE_SENT:
     case TASK_STATE_PARTS:
     case TASK_STATE_HELD:
@@ -94,6 +96,34 @@ static void admitting(struct iswitch *x, struct session *session)
         list_append(&x->admit, &session->admitting);
 }
 
+/* It is not counted among the large ones of its group any more. */
+static void unweigh(struct task *task)
+{
+    struct iswitch *x = task->iswitch;
+    if (task->bulk)
+        task->session->at[task->group].bulk--;
+    if (task->flight)
+        x->again = true;
+    x->flight_bytes[task->group] -= task->flight;
+    task->flight = 0;
+    task->bulk = false;
+}
+
+/* Among the large ones or not, and what of them is with the group: T6. */
+static void weigh(struct task *task, enum task_state state)
+{
+    struct nexus *nexus = &task->session->at[task->group];
+    bool large = task->kind == COMMAND_SCSI && task->data_length > LITTLE_BYTES;
+    unweigh(task);
+    if (large && state == TASK_STATE_SENT)
+        task->flight = task->data_length;
+    task->iswitch->flight_bytes[task->group] += task->flight;
+    task->bulk =
+        state == TASK_STATE_READY && task->kind == COMMAND_SCSI && (large || nexus->bulk > 0);
+    if (task->bulk)
+        nexus->bulk++;
+}
+
 void task_become(struct task *task, enum task_state state)
 {
     must(state < TASK_STATES && legal[task->state] >> state & 1);
@@ -109,6 +139,7 @@ void task_become(struct task *task, enum task_state state)
         task->session->at[task->group].sent++;
     list_remove(&task->link);
     task->state = state;
+    weigh(task, state);
     list_append(list_of(task, state), &task->link);
     admitting(task->iswitch, task->session);
 }
@@ -230,7 +261,8 @@ static void find_group(struct iswitch *x, struct task *task)
 {
     enum { REPORT_LUNS = 0xA0 };
     if (task->part)
-        return; /* it knows already */
+        return;    /* it knows already */
+    unweigh(task); /* another group's, perhaps, from now on */
     const struct directory_entry *entry = access_find(x, task->session, task->lun);
     bool owner = !entry || (task->cdb[0] == REPORT_LUNS && entry->group != x->config.owner);
     task->group = owner ? x->config.owner : entry->group;
@@ -269,6 +301,7 @@ void task_route(struct iswitch *x, struct task *task)
         task_become(task, state);
     } else {
         list_remove(&task->link);
+        weigh(task, state);
         list_append(list_of(task, state), &task->link);
     }
     if (state == TASK_STATE_NEXUS)
@@ -331,7 +364,6 @@ static bool admit(struct iswitch *x, struct task *task)
  * in vain is one for each session. */
 void task_admit(struct iswitch *x)
 {
-    enum { LITTLE = 64 << 10 };
     uint64_t limit = x->config.payload_bytes / 4 * 3; /* the rest: data that cannot be put off */
     bool large_waits = false;
     struct list *next;
@@ -341,7 +373,7 @@ void task_admit(struct iswitch *x)
         bool only = held_by(session) == 0;
         next = link->next;
         /* Its turn has come, but for room: only little ones of others pass it by. */
-        if (large_waits && (!only || task->data_length > LITTLE))
+        if (large_waits && (!only || task->data_length > LITTLE_BYTES))
             continue;
         if (!fits(x, session, task->data_length, limit)) {
             large_waits = large_waits || only;
@@ -396,21 +428,34 @@ static bool submit(struct iswitch *x, struct task *task)
     return true;
 }
 
+static bool too_much(const struct iswitch *x, const struct task *task)
+{
+    uint64_t flight = x->flight_bytes[task->group];
+    return task->bulk && flight > 0 && flight + task->data_length > BULK_BYTES;
+}
+
+static void submit_all(struct iswitch *x, uint8_t g, struct list *ready)
+{
+    list_each (ready, link, next) {
+        struct task *task = list_member(link, struct task, link);
+        if (!sender_has_room(x->sender, g) || too_much(x, task))
+            return;
+        struct connection *c = task->session->connection;
+        if (c && is_old(x, task))
+            nop_doubt(x, c, x->now_ns - iswitch_stale_ns(x) / 2);
+        if (gate(x, task) != TASK_STATE_READY)
+            task_route(x, task); /* the host is doubted since: T4 */
+        else if (!submit(x, task))
+            return;
+    }
+}
+
 void task_submit(struct iswitch *x)
 {
-    for (uint8_t g = 0; g < x->config.sender.groups; g++)
-        list_each (&x->ready[g], link, next) {
-            if (!sender_has_room(x->sender, g))
-                break;
-            struct task *task = list_member(link, struct task, link);
-            struct connection *c = task->session->connection;
-            if (c && is_old(x, task))
-                nop_doubt(x, c, x->now_ns - iswitch_stale_ns(x) / 2);
-            if (gate(x, task) != TASK_STATE_READY)
-                task_route(x, task); /* the host is doubted since: T4 */
-            else if (!submit(x, task))
-                break;
-        }
+    for (uint8_t g = 0; g < x->config.sender.groups; g++) {
+        submit_all(x, g, &x->bulk[g]); /* they leave room for the others */
+        submit_all(x, g, &x->ready[g]);
+    }
 }
 
 /* ---- answers ---- */
