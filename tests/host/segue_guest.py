@@ -55,9 +55,9 @@ class Guest:
             f.write(tar_of(files))
         self.child = subprocess.Popen(
             ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", memory,
-             "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", "-nodefaults",
+             "-icount", "shift=1", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", "-nodefaults",
              "-kernel", os.path.join(IMAGE, "vmlinuz"), "-initrd", os.path.join(IMAGE, "initrd"),
-             "-append", "console=ttyS0 quiet loglevel=3 mitigations=off tsc=reliable panic=-1",
+             "-append", "console=ttyS0 quiet loglevel=3 mitigations=off tsc=reliable no_timer_check panic=-1",
              "-drive", "if=virtio,format=raw,snapshot=on,file=" + os.path.join(IMAGE, "root.ext4"),
              "-drive", "if=virtio,format=raw,readonly=on,file=" + job,
              "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile=",
