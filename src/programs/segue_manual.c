@@ -86,7 +86,7 @@ static const char rest[] =
 int segue_manual(const struct segue_command *commands, size_t count, const char *version)
 {
     printf(".\\\" Made by segue itself, from its table of commands.\n"
-           ".TH SEGUE 8 \"\" \"segue %s\" \"Segue\"\n"
+           ".TH SEGUE 8 2026-11-26 \"segue %s\" \"Segue\"\n"
            ".SH NAME\n"
            "segue \\- a storage array whose controllers play every command together\n"
            ".SH SYNOPSIS\n.B segue\n.I COMMAND\n.RI [ ARGUMENT \" ...] [\" \\-\\-flags ]\n"
