@@ -9,6 +9,7 @@ void follow_begin(struct unit *x)
     snapshot_drop(x);
     x->applied = x->held = x->acked = x->unacked_since_ns = 0;
     x->stream_synced = false;
+    x->reign_epoch = x->record.epoch;
     x->epoch_began_ns = x->now_ns;
     x->primary_progress_ns = x->now_ns;
     for (int s = 0; s < SENDER_MAX; s++)
@@ -184,10 +185,12 @@ static bool follows(const struct unit *x)
            (stopped && mutant(MUTANT_READY_AFTER_STOP));
 }
 
-/* Does this frame come from whoever is primary over us? */
+/* Does this frame come from whoever is primary over us? It may be of an earlier epoch of the same
+ * reign: the record may tell us of a change of the members before the sequence does, and a frame
+ * that is left out leaves a gap that nobody closes. */
 static bool from_our_primary(const struct unit *x, const struct stream_message *m)
 {
-    bool ours = member_same(m->primary, x->record.primary) && m->epoch >= x->record.epoch;
+    bool ours = member_same(m->primary, x->record.primary) && m->epoch >= x->reign_epoch;
     return follows(x) && (ours || mutant(MUTANT_STREAM_OF_ANOTHER));
 }
 

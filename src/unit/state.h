@@ -278,7 +278,7 @@ struct unit {
     struct cursor open_cursor;
     uint32_t open_count;
     uint64_t index;       /* of the last entry appended */
-    uint64_t reign_epoch; /* the epoch in which this reign began */
+    uint64_t reign_epoch; /* the epoch in which this reign began, as far as we know */
     struct buffer_pool *stream_buffers;
     uint64_t next_order;
     struct list handshakes; /* by gate */
