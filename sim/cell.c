@@ -9,6 +9,7 @@ enum { OPERATIONS = 256, ENTRIES = MODULE_MAX * GROUP_MAX };
 
 struct operation {
     bool used, done;
+    bool late; /* the register was slow for it: counted in `late` of its process */
     enum action_kind kind;
     int process;
     uint32_t life;
@@ -37,6 +38,7 @@ struct cells {
     enum cell_reach reach[WORLD_PROCESSES];
     uint64_t more_ns[WORLD_PROCESSES];
     uint64_t disturbed_ns[WORLD_PROCESSES];
+    uint32_t late[WORLD_PROCESSES];    /* operations under way that are */
     uint64_t last_ns[WORLD_PROCESSES]; /* a process's operations take effect in their order */
     enum cell_reach next, next_swap;
     struct operation operation[OPERATIONS];
@@ -101,7 +103,8 @@ void cell_slow(struct world *world, int process, uint64_t more_ns)
 uint64_t cell_sound_since(struct world *world, int process)
 {
     const struct cells *cells = world_cells(world);
-    bool sound = cells->reach[process] == CELL_REACHED && !cells->more_ns[process];
+    bool sound = cells->reach[process] == CELL_REACHED && !cells->more_ns[process] &&
+                 !cells->late[process];
     return sound ? cells->disturbed_ns[process] : UINT64_MAX;
 }
 
@@ -111,12 +114,25 @@ static void schedule(struct cells *cells, struct operation *o)
     uint64_t jitter = random_below(world_random(cells->world), settings->cell_jitter_ns + 1);
     uint64_t at =
         world_now(cells->world) + settings->cell_delay_ns + jitter + cells->more_ns[o->process];
+    if (cells->more_ns[o->process] && !o->late) {
+        o->late = true;
+        cells->late[o->process]++;
+    }
     if (!o->done) {
         if (at <= cells->last_ns[o->process])
             at = cells->last_ns[o->process] + 1;
         cells->last_ns[o->process] = at;
     }
     world_schedule(cells->world, at, HAPPENING_CELL, (uint64_t)(o - cells->operation));
+}
+
+static void over(struct cells *cells, struct operation *o)
+{
+    o->used = false;
+    if (!o->late)
+        return;
+    cells->late[o->process]--;
+    cells->disturbed_ns[o->process] = world_now(cells->world);
 }
 
 void cells_act(struct cells *cells, struct part *part, const struct action *action)
@@ -199,7 +215,7 @@ static void swap_record(struct cells *cells, struct operation *o)
 
 static void answer(struct cells *cells, struct operation *o)
 {
-    o->used = false;
+    over(cells, o);
     if (o->kind == ACTION_REGISTER_LIVE || world_life(cells->world, o->process) != o->life)
         return;
     struct item *item = item_new(ITEM_EVENT);
@@ -229,7 +245,7 @@ void cells_happened(struct cells *cells, uint64_t what)
         if (o->kind == ACTION_REGISTER_SWAP && cells->reach[o->process] != CELL_UNREACHED &&
             random_chance(world_random(cells->world), 50))
             swap_record(cells, o);
-        o->used = false;
+        over(cells, o);
         return;
     }
     if (world_paused(cells->world, o->process)) {
