@@ -232,7 +232,8 @@ static void check_answer(struct handshakes *h, const struct part *unit,
     struct ordered *o = ordered_of(h, l, r->id);
     if (e->epoch != epoch || e->in_sync.count < 2)
         return;
-    if (!is_of(o, l, r->id)) { /* an outcome of an earlier reign; or no READY was sent */
+    bool told = is_of(o, l, r->id) && (o->ready || o->resolved);
+    if (!told) { /* an outcome of an earlier reign, perhaps given again; or no READY was sent */
         *o = (struct ordered){.reign = l->reign, .id = r->id};
         o->answered_ns = world_now(h->world);
         return;
