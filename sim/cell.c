@@ -103,8 +103,8 @@ void cell_slow(struct world *world, int process, uint64_t more_ns)
 uint64_t cell_sound_since(struct world *world, int process)
 {
     const struct cells *cells = world_cells(world);
-    bool sound = cells->reach[process] == CELL_REACHED && !cells->more_ns[process] &&
-                 !cells->late[process];
+    bool sound =
+        cells->reach[process] == CELL_REACHED && !cells->more_ns[process] && !cells->late[process];
     return sound ? cells->disturbed_ns[process] : UINT64_MAX;
 }
 

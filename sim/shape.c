@@ -121,6 +121,7 @@ void shape_choose(struct shape *shape, uint64_t seed, bool wild, uint8_t hosts)
     if (random_chance(random, 35)) { /* a drive is given up within the history */
         o->limits.drive_ns = pick(random, 150, 300) * 1000000;
         o->limits.drive_total_ns = 5 * o->limits.drive_ns;
+        o->limits.drain_ns = o->limits.drive_ns; /* a fence takes less than a drive may */
     }
     o->host_retry_ns = random_chance(random, 70) ? MS(20) : pick(random, 1, 3000) * 1000000;
     choose_pools(random, shape);

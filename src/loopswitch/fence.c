@@ -73,19 +73,28 @@ static void answer_askers(struct loopswitch *x, uint8_t b, enum fence_result res
     }
 }
 
-/* Marks the commands under way that must end before the fence is up. */
+/* Marks the commands under way that must end before the fence is up. One that an earlier fence
+ * waits for gets no more time: fence after fence would else hold up all drives of the bank. */
 static void mark_draining(struct loopswitch *x, uint8_t b)
 {
     struct bank *bank = &x->bank[b];
-    bank->draining = 0;
+    bank->draining = bank->given_up = 0;
+    bank->end_ns = UINT64_MAX;
     for (uint32_t i = 0; i < x->config.commands_max; i++) {
         struct running *command = &x->running[i];
         if (!command->used || command->given_up || command->message.bank != b)
             continue;
+        bool waited_for = command->draining;
         command->draining =
             !mutant(MUTANT_FENCE_UNDRAINED) && (command->message.epoch < bank->epoch ||
                                                 members_find(&bank->allowed, command->member) < 0);
-        bank->draining += command->draining;
+        if (!command->draining)
+            continue;
+        if (!waited_for)
+            command->drain_end_ns = x->now_ns + x->config.limits.drain_ns;
+        bank->draining++;
+        if (command->drain_end_ns < bank->end_ns)
+            bank->end_ns = command->drain_end_ns;
     }
 }
 
@@ -116,7 +125,6 @@ static void take_effect(struct loopswitch *x, const struct fence_message *fence,
     if (mutant(MUTANT_FENCE_BEFORE_DURABLE)) {
         bank->version = 0;
         become(x, bank, BANK_STATE_DRAINING);
-        bank->end_ns = x->now_ns + x->config.limits.drain_ns;
     }
     char names[64];
     trace_info(x->trace, "bank g%d: epoch %llu -> %llu, allows %s only, %u commands to drain",
@@ -161,7 +169,6 @@ void loopswitch_fences_stored(struct loopswitch *x, bool ok, struct actions *act
             continue;
         if (ok) {
             become(x, bank, BANK_STATE_DRAINING);
-            bank->end_ns = x->now_ns + x->config.limits.drain_ns;
         } else {
             become(x, bank, BANK_STATE_FAILED);
             answer_askers(x, b, FENCE_FAILED, actions);
@@ -169,12 +176,23 @@ void loopswitch_fences_stored(struct loopswitch *x, bool ok, struct actions *act
     }
 }
 
+/* What does not end in its time. */
 static void give_up_draining(struct loopswitch *x, uint8_t b)
 {
+    struct bank *bank = &x->bank[b];
+    if (x->now_ns < bank->end_ns)
+        return;
+    bank->end_ns = UINT64_MAX;
     for (uint32_t i = 0; i < x->config.commands_max; i++) {
         struct running *command = &x->running[i];
-        if (command->used && command->draining && command->message.bank == b)
+        if (!command->used || !command->draining || command->message.bank != b)
+            continue;
+        if (x->now_ns >= command->drain_end_ns) {
             loopswitch_give_up(x, command);
+            bank->given_up++;
+        } else if (command->drain_end_ns < bank->end_ns) {
+            bank->end_ns = command->drain_end_ns;
+        }
     }
 }
 
@@ -182,10 +200,12 @@ void loopswitch_fences_go_on(struct loopswitch *x, struct actions *actions)
 {
     for (uint8_t b = 0; b < x->config.groups; b++) {
         struct bank *bank = &x->bank[b];
-        if (bank->state != BANK_STATE_DRAINING || (bank->draining > 0 && x->now_ns < bank->end_ns))
+        if (bank->state != BANK_STATE_DRAINING)
             continue;
-        uint32_t undrained = bank->draining;
         give_up_draining(x, b);
+        if (bank->draining > 0)
+            continue;
+        uint32_t undrained = bank->given_up;
         become(x, bank, BANK_STATE_FENCED);
         char names[64];
         uint64_t tenths = (x->now_ns - bank->since_ns) / 100000;

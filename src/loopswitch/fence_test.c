@@ -93,6 +93,37 @@ static void test_undrained_drive(void **state)
     bench_end(&b);
 }
 
+/* Fence after fence gives what does not end no more time. */
+static void test_drain_limit_is_not_begun_anew(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    bench_work(&b);
+    uint64_t stuck = 0, later = 0;
+    assert_int_equal(bench_ask_read(&b, A, 2, 1, &stuck), DRIVE_OK);
+    bench_ask_fence(&b, B, 2, bench_allowed_of(&b, true, true), 2);
+    bench_store(&b, true);
+    bench_wait_ns(&b, MS(600));
+    bench_ask_fence(&b, B, 3, bench_allowed_of(&b, false, true), 3);
+    bench_store(&b, true);
+    bench_wait_ns(&b, MS(399));
+    assert_int_equal(bench_ask_read(&b, B, 0, 3, NULL), DRIVE_BUSY);
+    bench_wait_ns(&b, MS(1));
+    bench_expect_fence_answer(&b, B, FENCE_DONE, 3);
+    assert_int_equal(bench_said(&b, MESSAGE_FENCE_ANSWER, B)->fence.undrained, 1u << 2);
+    /* what a later fence is the first to wait for has its whole time */
+    assert_int_equal(bench_ask_read(&b, B, 0, 3, &later), DRIVE_OK);
+    bench_ask_fence(&b, B, 4, bench_allowed_of(&b, false, true), 4);
+    bench_store(&b, true);
+    bench_wait_ns(&b, MS(999));
+    assert_null(bench_said(&b, MESSAGE_FENCE_ANSWER, B));
+    bench_complete_read(&b, later);
+    bench_expect_fence_answer(&b, B, FENCE_DONE, 4);
+    assert_int_equal(bench_said(&b, MESSAGE_FENCE_ANSWER, B)->fence.undrained, 1u << 2);
+    bench_end(&b);
+}
+
 /* A drive command that was sent before the fence and arrives after it. */
 static void test_late_drive_command(void **state)
 {
@@ -282,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_fence_is_durable_before_its_answer),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_undrained_drive),
+        cmocka_unit_test(test_drain_limit_is_not_begun_anew),
         cmocka_unit_test(test_late_drive_command),
         cmocka_unit_test(test_restart_keeps_fence_and_banks),
         cmocka_unit_test(test_damaged_state),

@@ -18,9 +18,10 @@ enum {
 /* An admitted drive command: given to the world, which has not answered. */
 struct running {
     bool used;
-    bool draining; /* a fence of its bank waits for it */
-    bool given_up; /* was waited for long enough: its drive is off line until it ends */
-    uint32_t life; /* with the index, the tag by which the world knows it */
+    bool draining;         /* a fence of its bank waits for it */
+    uint64_t drain_end_ns; /* ... until then */
+    bool given_up;         /* was waited for long enough: its drive is off line until it ends */
+    uint32_t life;         /* with the index, the tag by which the world knows it */
     uint32_t next_free;
     uint8_t drive; /* index */
     uint8_t module, group;
@@ -58,8 +59,9 @@ struct bank {
     struct members allowed;
     uint64_t version;  /* of the stored state that first holds this fence */
     uint64_t since_ns; /* when it was asked */
-    uint64_t end_ns;   /* DRAINING: when the rest is given up */
+    uint64_t end_ns;   /* DRAINING: when the next of them is given up */
     uint32_t draining; /* commands that it waits for */
+    uint32_t given_up; /* ... and those that it waits for no more */
     uint64_t refused;
     struct {
         bool waiting;
