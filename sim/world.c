@@ -438,7 +438,10 @@ static void run_process(struct world *world, int process, struct part *sleeper)
     struct process *p = &world->process[process];
     struct item *item = p->head;
     uint64_t clock = world_clock(world, process);
-    for (int i = 0; i < p->parts && !sleeper; i++)
+    /* A loop takes all that has come before it looks at the time: one that is far behind is late.
+     */
+    bool behind = !sleeper && world->now_ns - item->arrived_ns > world->config.late_ns;
+    for (int i = 0; i < p->parts && !sleeper && !behind; i++)
         if (p->part[i]->wake_ns <= clock && random_chance(&world->random, 25))
             sleeper = p->part[i];
     if (sleeper) {

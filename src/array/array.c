@@ -335,8 +335,8 @@ uint8_t array_waiting_drive(const struct array *array)
 {
     uint64_t oldest = UINT64_MAX;
     uint8_t drive = 0xFF;
-    if (array->ios == 0)
-        return drive;
+    if (array->ios == 0 && !array->store.active && array->carry.count == 0)
+        return drive; /* nobody's command waits for what is under way */
     drives_each (array, d) {
         oldest_of(&array->drive[d].waiting, &oldest, &drive);
         oldest_of(&array->drive[d].sent, &oldest, &drive);

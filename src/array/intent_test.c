@@ -241,6 +241,23 @@ static void test_header_comes_after_its_state(void **state)
     }
 }
 
+/* What a state is stored for waits for the drive that does not answer: that is said. */
+static void test_store_waits_for_a_drive(void **state)
+{
+    (void)state;
+    struct fake_world *w = world(19);
+    uint8_t blob[900] = {7};
+    uint32_t stored = w->stored;
+    fake_run(w, MS(6000));
+    assert_int_equal(array_waiting_drive(w->array), 0xFF);
+    w->drive[4].hangs = true;
+    array_store_state(w->array, blob, sizeof blob, 1000000, 1);
+    fake_run(w, MS(500));
+    assert_int_equal(w->stored, stored);
+    assert_int_equal(array_waiting_drive(w->array), fake_number(4));
+    fake_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_nobody_was_asked),
         cmocka_unit_test(test_map_goes_to_the_other_slot),
         cmocka_unit_test(test_header_comes_after_its_state),
+        cmocka_unit_test(test_store_waits_for_a_drive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
