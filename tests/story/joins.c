@@ -172,3 +172,24 @@ void story_state_is_stored_before_a_lone_primary_answers(struct story *s)
     story_hang_drive(s, 32, false);
     story_good(s, r, MS(1000));
 }
+
+/* What the primary says is on its way to B for long; meanwhile C comes back, and B reads in the
+ * record that it has. What the sequence says of the time before belongs to the same reign. */
+void story_record_is_ahead_of_the_sequence(struct story *s)
+{
+    story_crash(s, "C");
+    story_until(s, story_record(s, 0)->in_sync.count == 2, MS(500));
+    link_slow(s->world, s->site->module[0], s->site->module[1], MS(40));
+    story_restart(s, "C");
+    while (story_record(s, 0)->in_sync.count == 2) {
+        story_send_write(s, 0, 64, 8, 0);
+        story_run(s, MS(10));
+    }
+    story_mark(s);
+    story_until(s, story_unit(s, "B1").epoch == story_record(s, 0)->epoch, MS(500));
+    story_never(s, story_said(s, "A1 > suspects B1: *") || story_said(s, "B1 > suspects *"),
+                MS(1000));
+    story_good(s, story_send_write(s, 0, 64, 8, 0), MS(500));
+    story_assert(s, story_record(s, 0)->in_sync.count == 3);
+    link_slow(s->world, s->site->module[0], s->site->module[1], 0);
+}

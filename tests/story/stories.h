@@ -79,6 +79,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(line_that_creeps_brings_an_old_write, real_switches)       \
     X(write_that_waited_long_in_a_switch, real_switches)         \
     X(forward_of_what_is_too_old_is_answered, plain)             \
+    X(record_is_ahead_of_the_sequence, three_modules)            \
     X(gap_in_the_sequence, plain)                                \
     X(entries_come_once_more, plain)                             \
     X(array_sleeps_and_wakes, plain)                             \
