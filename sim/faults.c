@@ -108,20 +108,26 @@ static bool any_on(const struct faults *f)
     return false;
 }
 
+/* A dead one reaches them when it lives again. */
+static bool reaches(const struct site *site, int module, const struct site_pool *pool)
+{
+    struct unit_status status;
+    if (!site_describe(site, module, pool->group, &status))
+        return true;
+    for (int i = 0; i < pool->drive_count; i++)
+        if (!(status.drives[pool->drives[i] / 32] >> pool->drives[i] % 32 & 1))
+            return false;
+    return true;
+}
+
 /* Each module reaches every drive of each group's pools, as it sees that itself. */
 static bool drives_reached(const struct faults *f)
 {
     const struct site *site = f->site;
-    struct unit_status status;
     for (int p = 0; p < site->pools; p++)
         for (int m = 0; m < site->options.modules; m++)
-            for (int i = 0; i < site->pool[p].drive_count; i++) {
-                int d = site->pool[p].drives[i];
-                if (!site_describe(site, m, site->pool[p].group, &status))
-                    break; /* a dead one reaches them when it lives again */
-                if (!(status.drives[d / 32] >> d % 32 & 1))
-                    return false;
-            }
+            if (!reaches(site, m, &site->pool[p]))
+                return false;
     return true;
 }
 
@@ -154,7 +160,7 @@ bool faults_in_sync(const struct faults *f)
             if (!cell_lives(f->world, g, record->in_sync.at[i]))
                 return false;
         for (int m = 0; m < f->site->options.modules; m++)
-            if (!site_describe(f->site, m, g, &status) || status.epoch != record->epoch ||
+            if (!site_standing(f->site, m, g, &status) || status.epoch != record->epoch ||
                 (status.state != UNIT_STATE_PRIMARY && status.state != UNIT_STATE_SECONDARY))
                 return false;
     }

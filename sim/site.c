@@ -286,6 +286,15 @@ struct part *site_unit(const struct site *site, int module, int group)
     return world_part_of_port(site->world, port_unit(module, group));
 }
 
+bool site_standing(const struct site *site, int module, int group, struct unit_status *out)
+{
+    const struct unit *unit = kinds_unit(site_unit(site, module, group));
+    if (!unit)
+        return false;
+    unit_standing(unit, out);
+    return true;
+}
+
 bool site_describe(const struct site *site, int module, int group, struct unit_status *out)
 {
     const struct unit *unit = kinds_unit(site_unit(site, module, group));
@@ -301,7 +310,7 @@ int site_primary(const struct site *site, int group)
     int found = -1;
     uint64_t epoch = 0;
     for (int m = 0; m < site->options.modules; m++)
-        if (site_describe(site, m, group, &status) && status.state == UNIT_STATE_PRIMARY &&
+        if (site_standing(site, m, group, &status) && status.state == UNIT_STATE_PRIMARY &&
             status.epoch >= epoch) {
             found = m;
             epoch = status.epoch;
@@ -321,7 +330,7 @@ bool site_settled(const struct site *site)
             if (record->drive_state[d] != DRIVE_STATE_GOOD)
                 return false;
         for (int m = 0; m < site->options.modules; m++)
-            if (!site_describe(site, m, g, &status) || status.epoch != record->epoch ||
+            if (!site_standing(site, m, g, &status) || status.epoch != record->epoch ||
                 (status.state != UNIT_STATE_PRIMARY && status.state != UNIT_STATE_SECONDARY))
                 return false;
     }

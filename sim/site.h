@@ -112,6 +112,8 @@ bool site_manage(struct site *site, int module, uint8_t group, const struct mana
 struct part *site_unit(const struct site *site, int module, int group);
 /* False: its process is dead. */
 bool site_describe(const struct site *site, int module, int group, struct unit_status *out);
+/* The same, as unit_standing(): cheap. */
+bool site_standing(const struct site *site, int module, int group, struct unit_status *out);
 /* The module whose living unit is primary of that group, -1: none is. */
 int site_primary(const struct site *site, int group);
 /* Ends every fault, and starts every process that is dead. */

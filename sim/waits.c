@@ -160,6 +160,12 @@ static bool modules_disturbed(const struct waits *w, uint64_t since)
     return false;
 }
 
+static uint64_t least_bound(const struct waits *w)
+{
+    const struct limits *l = &w->site->options.limits;
+    return 2 * l->availability_ns + l->ready_ns;
+}
+
 /* With cables to interface switches alone nobody need be suspected. A planned move may wait for
  * commands to end, and takes no new ones. One module that is sick costs a
  * takeover, and if the claimant dies another one claims after the fence limit; drives cost what the
@@ -168,7 +174,7 @@ static bool modules_disturbed(const struct waits *w, uint64_t since)
 static uint64_t bound(const struct waits *w, uint8_t group, uint64_t since)
 {
     const struct limits *l = &w->site->options.limits;
-    uint64_t ns = 2 * l->availability_ns + l->ready_ns;
+    uint64_t ns = least_bound(w);
     if (guard_planned_ns(w->site->guard, group) + HANDOVER_NS > since)
         ns += HANDOVER_NS;
     since = since > AFTER_NS ? since - AFTER_NS : 0;
@@ -188,18 +194,33 @@ static bool counts(const struct waits *w, const struct op *op)
            op->begun_ns > w->sick_ns[op->path];
 }
 
+/* Nothing has waited for longer than the shortest bound. */
+static bool all_young(struct waits *w, uint64_t now)
+{
+    struct clients *clients = w->site->clients;
+    while (w->oldest <= clients_count(clients) &&
+           op_of(clients, w->oldest)->state != OP_STATE_WAITING)
+        w->oldest++;
+    for (uint32_t ticket = w->oldest; ticket <= clients_count(clients); ticket++) {
+        const struct op *op = op_of(clients, ticket);
+        if (counts(w, op) && now - op->begun_ns > least_bound(w))
+            return false;
+    }
+    return true;
+}
+
 const char *waits_look(struct waits *w)
 {
     uint64_t since[GROUP_MAX][SWITCH_MAX], now = world_now(w->world);
     struct clients *clients = w->site->clients;
     look_at_lines(w);
+    if (all_young(w, now))
+        return NULL;
     for (int g = 0; g < w->site->options.groups; g++)
         for (int s = 0; s < w->site->options.switches; s++)
             since[g][s] = way_since(w, g, s);
     for (uint32_t ticket = w->oldest; ticket <= clients_count(clients); ticket++) {
         const struct op *op = op_of(clients, ticket);
-        if (ticket == w->oldest && op->state != OP_STATE_WAITING)
-            w->oldest++;
         if (!counts(w, op))
             continue;
         uint64_t from = later(op->begun_ns,

@@ -63,9 +63,9 @@ static void entry_free(struct sender_group *group, struct entry *entry)
 
 static void drop_outstanding(struct sender_group *group)
 {
-    for (int i = 0; i < SENDER_SPAN; i++)
-        if (group->at[i].state != ENTRY_STATE_FREE)
-            entry_free(group, &group->at[i]);
+    for (uint64_t s = group->confirmed + 1; s <= group->last; s++)
+        if (sender_entry(group, s)->state != ENTRY_STATE_FREE)
+            entry_free(group, sender_entry(group, s));
     group->confirmed = group->last;
     group->again_ns = group->confirm_ns = UINT64_MAX;
 }
