@@ -29,6 +29,7 @@
     X(FORWARD_UNANSWERED, "3 forward", "the primary does not answer a forward") \
     X(STREAM_GAP_TAKEN, "the sequence", "a secondary goes on over a gap in the sequence") \
     X(STREAM_REPEATED, "the sequence", "a secondary takes entries that it has had once more") \
+    X(STREAM_BEHIND_RECORD, "the sequence", "what the sequence said before a change that the record told first is left out") \
     X(STREAM_OF_ANOTHER, "the sequence", "a secondary takes the sequence of a unit that is not its primary") \
     X(STREAM_TRIMMED_EARLY, "T1", "the primary forgets entries that a member lacks") \
     X(HELD_OF_EARLIER_LIFE, "T2", "READY of an earlier incarnation of a member counts") \
@@ -141,6 +142,7 @@
     X(RETURNED_CALLED_GOOD, "takeover 3", "a drive that comes back is good without a resynchronisation") \
     X(SILENT_LOOP_TRUSTED, "takeover 3", "a loop switch that was stopped is used on without a new login") \
     X(FENCE_REFUSAL_IGNORED, "takeover 3", "a fence that was refused as too old counts as done") \
+    X(DRAIN_BEGUN_ANEW, "limits: drain", "the drain limit begins anew with each fence") \
     X(FENCE_UNDRAINED, "L1", "a fence is answered while commands that it shuts out are under way") \
     X(FENCE_BEFORE_DURABLE, "L1", "a fence is answered before it is durable") \
     X(FENCE_FORGOTTEN, "fence", "a loop switch forgets its fences when it restarts") \

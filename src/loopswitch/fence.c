@@ -84,7 +84,7 @@ static void mark_draining(struct loopswitch *x, uint8_t b)
         struct running *command = &x->running[i];
         if (!command->used || command->given_up || command->message.bank != b)
             continue;
-        bool waited_for = command->draining;
+        bool waited_for = command->draining && !mutant(MUTANT_DRAIN_BEGUN_ANEW);
         command->draining =
             !mutant(MUTANT_FENCE_UNDRAINED) && (command->message.epoch < bank->epoch ||
                                                 members_find(&bank->allowed, command->member) < 0);

@@ -190,7 +190,8 @@ static bool follows(const struct unit *x)
  * that is left out leaves a gap that nobody closes. */
 static bool from_our_primary(const struct unit *x, const struct stream_message *m)
 {
-    bool ours = member_same(m->primary, x->record.primary) && m->epoch >= x->reign_epoch;
+    uint64_t least = mutant(MUTANT_STREAM_BEHIND_RECORD) ? x->record.epoch : x->reign_epoch;
+    bool ours = member_same(m->primary, x->record.primary) && m->epoch >= least;
     return follows(x) && (ours || mutant(MUTANT_STREAM_OF_ANOTHER));
 }
 
