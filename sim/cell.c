@@ -203,6 +203,7 @@ static void swap_record(struct cells *cells, struct operation *o)
         o->result = REGISTER_LOST;
         return;
     }
+    world_swapped(cells->world, o->process, stands, &back);
     *stands = back;
     o->record = back;
     o->result = REGISTER_OK;

@@ -9,6 +9,7 @@
 #include "sim/disk.h"
 #include "sim/handshakes.h"
 #include "sim/kinds.h"
+#include "sim/records.h"
 
 enum { REIGNS = 4096, ANSWERS = 1 << 16, COMMANDS = 4096, FENCES = 16, SENTENCE = 400 };
 
@@ -39,6 +40,7 @@ struct asked {
 };
 
 struct loop_guard {
+    uint32_t life;                         /* that was looked at */
     struct asked asked[GROUP_MAX][FENCES]; /* by epoch: one that is refused may come between */
     struct members allowed[GROUP_MAX];     /* of the fence that stands */
     uint64_t epoch[GROUP_MAX];
@@ -49,6 +51,7 @@ struct loop_guard {
 struct guard {
     struct world *world;
     struct handshakes *handshakes;
+    struct records *records;
     struct reign reign[GROUP_MAX][REIGNS];
     uint64_t record_epoch[GROUP_MAX], record_generation[GROUP_MAX];
     struct answer answer[ANSWERS];
@@ -72,7 +75,10 @@ static void violated(struct guard *g, const char *format, ...)
 
 const char *guard_violation(const struct guard *g)
 {
-    return g->violation[0] ? g->violation : handshakes_violation(g->handshakes);
+    const char *of_records = records_violation(g->records);
+    return g->violation[0] ? g->violation
+           : of_records    ? of_records
+                           : handshakes_violation(g->handshakes);
 }
 
 /* ---- one primary in an epoch ---- */
@@ -105,9 +111,28 @@ static void check_unit(struct guard *g, const struct part *part)
         *reign = (struct reign){status.epoch, self};
 }
 
+/* What it has answered is durable: a new life of it holds no older fence. */
+static void check_loop(struct guard *g, const struct part *part)
+{
+    struct loop_guard *loop = &g->loop[port_index(part->port)];
+    uint32_t life = world_life(g->world, part->process);
+    struct loopswitch_bank_status status;
+    if (loop->life == life)
+        return;
+    loop->life = life;
+    for (uint8_t b = 0; b < GROUP_MAX; b++) {
+        loopswitch_bank(kinds_loopswitch(part), b, &status);
+        if (status.epoch < loop->epoch[b])
+            violated(g, "%s has lost its fence of epoch %llu of g%d: %llu", part->name,
+                     (unsigned long long)loop->epoch[b], b + 1, (unsigned long long)status.epoch);
+    }
+}
+
 static void stepped(void *watcher, struct part *part)
 {
     struct guard *g = watcher;
+    if (part->kind == &kinds_loopswitch_part)
+        check_loop(g, part);
     if (part->kind != &kinds_unit_part)
         return;
     check_record(g);
@@ -260,6 +285,14 @@ static void noticed(void *watcher, struct part *part, const char *text)
         g->cold_starts[port_sub(part->port)]++;
     if (part->kind == &kinds_unit_part && strstr(text, "cause=planned"))
         g->planned_ns[port_sub(part->port)] = world_now(g->world);
+    records_noticed(g->records, part, text);
+}
+
+static void swapped(void *watcher, int process, const struct record *before,
+                    const struct record *after)
+{
+    struct guard *g = watcher;
+    records_swapped(g->records, process, before, after);
 }
 
 uint64_t guard_planned_ns(const struct guard *g, int group)
@@ -277,13 +310,15 @@ struct guard *guard_new(struct world *world)
     struct guard *g = calloc(1, sizeof *g);
     must(g);
     g->world = world;
-    g->handshakes = handshakes_new(world);
-    world_watch(world, &(struct world_watch){g, stepped, sent, received, noticed});
+    g->records = records_new(world);
+    g->handshakes = handshakes_new(world, g->records);
+    world_watch(world, &(struct world_watch){g, stepped, sent, received, noticed, swapped});
     return g;
 }
 
 void guard_free(struct guard *g)
 {
     handshakes_free(g->handshakes);
+    records_free(g->records);
     free(g);
 }

@@ -39,6 +39,7 @@ struct leader {
 
 struct handshakes {
     struct world *world;
+    struct records *records;
     uint64_t reigns;
     struct epoch_members epoch[GROUP_MAX][EPOCHS];
     struct leader leader[MODULE_MAX][GROUP_MAX];
@@ -48,11 +49,12 @@ struct handshakes {
     char violation[SENTENCE];
 };
 
-struct handshakes *handshakes_new(struct world *world)
+struct handshakes *handshakes_new(struct world *world, struct records *records)
 {
     struct handshakes *h = calloc(1, sizeof *h);
     must(h);
     h->world = world;
+    h->records = records;
     return h;
 }
 
@@ -230,6 +232,8 @@ static void check_answer(struct handshakes *h, const struct part *unit,
         return;
     const struct epoch_members *e = &h->epoch[group][epoch % EPOCHS];
     struct ordered *o = ordered_of(h, l, r->id);
+    if (e->epoch == epoch && e->in_sync.count == 1)
+        records_answered_alone(h->records, unit);
     if (e->epoch != epoch || e->in_sync.count < 2)
         return;
     bool told = is_of(o, l, r->id) && (o->ready || o->resolved);

@@ -8,11 +8,11 @@
  * and it writes nothing where its fence is not up, nor calls a drive good there. Members change
  * with the epoch only. */
 
-#include "sim/world.h"
+#include "sim/records.h"
 
 struct handshakes;
 
-struct handshakes *handshakes_new(struct world *world);
+struct handshakes *handshakes_new(struct world *world, struct records *records);
 void handshakes_free(struct handshakes *handshakes);
 const char *handshakes_violation(const struct handshakes *handshakes); /* NULL: none */
 /* A unit has taken a step; something was sent or is about to be taken by a unit. */

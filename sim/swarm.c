@@ -10,6 +10,8 @@
 
 /* From the end of the last fault until everything is answered and in sync. */
 #define LIVENESS_NS MS(60000)
+/* ... and until it is plain that only a person can go on. */
+#define PERSON_NS MS(20000)
 
 struct swarm {
     const struct swarm_config *config;
@@ -115,12 +117,12 @@ static bool liveness(struct swarm *w)
     while (world_now(w->world) < working_until && still_right(w))
         site_run(w->site, MS(10));
     workload_stop(w->work);
-    uint64_t until = world_now(w->world) + LIVENESS_NS, seat_ns = world_now(w->world) + MS(2000);
+    uint64_t begun = world_now(w->world), until = begun + LIVENESS_NS, seat_ns = begun + MS(2000);
     while (!done(w) && still_right(w)) {
+        w->result->waits = world_now(w->world) >= begun + PERSON_NS && waits_for_a_person(w);
+        if (w->result->waits)
+            return false;
         if (world_now(w->world) >= until) {
-            w->result->waits = waits_for_a_person(w);
-            if (w->result->waits)
-                return false;
             failed(w, !workload_idle(w->work)  ? "commands are not answered, without any fault"
                       : !site_settled(w->site) ? "the array is not in sync again, without any fault"
                                                : "an operation has no end, without any fault");

@@ -137,6 +137,9 @@ struct links *world_links(struct world *world);
 struct cells *world_cells(struct world *world);
 struct disks *world_disks(struct world *world);
 struct streams *world_streams(struct world *world);
+/* Whoever watches learns that a swap of a control record stands. */
+void world_swapped(struct world *world, int process, const struct record *before,
+                   const struct record *after);
 
 /* Something that comes about at its time: `what` tells the file of that kind which. */
 enum happening_kind {
@@ -212,6 +215,8 @@ struct world_watch {
     void (*sent)(void *watcher, struct part *part, const struct message *message);
     void (*received)(void *watcher, struct part *part, const struct message *message);
     void (*noticed)(void *watcher, struct part *part, const char *text); /* NULL: nobody listens */
+    void (*swapped)(void *watcher, int process, const struct record *before,
+                    const struct record *after); /* a control record; NULL: nobody looks */
 };
 void world_watch(struct world *world, const struct world_watch *watch);
 

@@ -141,6 +141,13 @@ struct cells *world_cells(struct world *world)
     return world->cells;
 }
 
+void world_swapped(struct world *world, int process, const struct record *before,
+                   const struct record *after)
+{
+    if (world->watch.swapped)
+        world->watch.swapped(world->watch.watcher, process, before, after);
+}
+
 struct disks *world_disks(struct world *world)
 {
     return world->disks;
