@@ -29,6 +29,8 @@ struct drive_command {
     bool used;
     uint32_t life;
     bool forbidden; /* it came after a fence that disallows it */
+    bool old_login; /* it is of another login than its unit's last */
+    uint64_t came_ns;
     port_id from;
     struct drive_message message;
 };
@@ -41,6 +43,8 @@ struct asked {
 
 struct loop_guard {
     uint32_t life;                         /* that was looked at */
+    uint32_t fences;                       /* that were answered */
+    uint64_t login[MODULE_MAX][GROUP_MAX]; /* the last that was accepted */
     struct asked asked[GROUP_MAX][FENCES]; /* by epoch: one that is refused may come between */
     struct members allowed[GROUP_MAX];     /* of the fence that stands */
     uint64_t epoch[GROUP_MAX];
@@ -111,6 +115,35 @@ static void check_unit(struct guard *g, const struct part *part)
         *reign = (struct reign){status.epoch, self};
 }
 
+/* A member's state is a function of what it has of the sequence: with all of it, it holds what the
+ * primary holds. */
+static void check_prefix(struct guard *g, const struct part *part)
+{
+    struct unit_status member, primary;
+    unit_standing(kinds_unit(part), &member);
+    if (member.state != UNIT_STATE_SECONDARY || !member.sequence)
+        return;
+    const struct record *record = cell_record(g->world, member.group);
+    const struct part *leader =
+        world_part_of_port(g->world, port_unit(record->primary.module, member.group));
+    if (!leader || !kinds_unit(leader))
+        return;
+    unit_standing(kinds_unit(leader), &primary);
+    if (primary.state != UNIT_STATE_PRIMARY || primary.epoch != member.epoch ||
+        primary.sequence != member.sequence)
+        return;
+    const char *other =
+        primary.mirror_writes != member.mirror_writes || primary.mirror_bytes != member.mirror_bytes
+            ? "writes in its mirror"
+        : primary.ordered != member.ordered   ? "commands in order"
+        : primary.outcomes != member.outcomes ? "outcomes"
+        : primary.sessions != member.sessions ? "sessions"
+                                              : NULL;
+    if (other)
+        violated(g, "%s has all of the sequence, up to %llu, and holds other %s than %s",
+                 part->name, (unsigned long long)member.sequence, other, leader->name);
+}
+
 /* What it has answered is durable: a new life of it holds no older fence. */
 static void check_loop(struct guard *g, const struct part *part)
 {
@@ -137,6 +170,7 @@ static void stepped(void *watcher, struct part *part)
         return;
     check_record(g);
     check_unit(g, part);
+    check_prefix(g, part);
     handshakes_stepped(g->handshakes, part);
 }
 
@@ -178,6 +212,9 @@ static void drive_command_came(struct guard *g, const struct part *part, const s
         loop->commands = i + 1;
     *c = (struct drive_command){.used = true, .from = m->from, .message = *drive};
     c->life = world_life(g->world, part->process);
+    c->came_ns = world_now(g->world);
+    uint64_t login = loop->login[port_index(m->from)][port_sub(m->from)];
+    c->old_login = login && drive->login != login;
     c->forbidden =
         drive->epoch < loop->epoch[drive->bank] ||
         (loop->epoch[drive->bank] &&
@@ -196,6 +233,9 @@ static void drive_response_left(struct guard *g, const struct part *part, const 
             violated(g, "%s carried out a write of epoch %llu although its fence is %llu",
                      part->name, (unsigned long long)c->message.epoch,
                      (unsigned long long)loop->epoch[c->message.bank]);
+        if (c->old_login && m->drive.status == DRIVE_OK)
+            violated(g, "%s carried out a drive command of an earlier login of %c", part->name,
+                     'A' + port_index(m->to));
         c->used = false;
         return;
     }
@@ -228,6 +268,7 @@ static void fence_answered(struct guard *g, const struct part *part, const struc
 {
     const struct fence_message *fence = &m->fence;
     struct loop_guard *loop = &g->loop[port_index(part->port)];
+    loop->fences += fence->result == FENCE_DONE;
     if (fence->result == FENCE_DONE)
         handshakes_fenced(g->handshakes, port_index(part->port), fence);
     const struct asked *asked = &loop->asked[fence->bank][fence->epoch % FENCES];
@@ -252,15 +293,38 @@ static void fence_answered(struct guard *g, const struct part *part, const struc
     }
 }
 
+/* What the unit sent in an earlier login has ended by now, or was waited for long enough. */
+static void login_accepted(struct guard *g, const struct part *part, const struct message *m)
+{
+    struct loop_guard *loop = &g->loop[port_index(part->port)];
+    const struct loopswitch_config *config = part->config;
+    struct members others = {0};
+    int module = port_index(m->to), group = port_sub(m->to);
+    for (int other = 0; other < MODULE_MAX; other++)
+        if (other != module)
+            members_add(&others, (struct member){(uint8_t)other, 1});
+    loop->login[module][group] = m->login.login;
+    for (uint32_t i = 0; i < loop->commands; i++) {
+        const struct drive_command *c = &loop->command[i];
+        if (c->used && c->from == m->to && c->life == world_life(g->world, part->process) &&
+            changes(&c->message) &&
+            world_now(g->world) - c->came_ns < config->limits.drain_ns * 9 / 10 &&
+            at_drive(g, &c->message) && !twin_allowed(loop, &others, &c->message))
+            violated(g, "%s accepted a login of %c with a write of the one before under way",
+                     part->name, 'A' + module);
+    }
+}
+
 static void sent(void *watcher, struct part *part, const struct message *message)
 {
     struct guard *g = watcher;
-    if (part->kind == &kinds_unit_part)
-        handshakes_sent(g->handshakes, part, message);
+    handshakes_sent(g->handshakes, part, message);
     if (message->kind == MESSAGE_FENCE_ANSWER)
         fence_answered(g, part, message);
     else if (message->kind == MESSAGE_DRIVE_RESPONSE)
         drive_response_left(g, part, message);
+    else if (message->kind == MESSAGE_LOGIN_ACCEPT && part->kind == &kinds_loopswitch_part)
+        login_accepted(g, part, message);
 }
 
 static void received(void *watcher, struct part *part, const struct message *message)
@@ -293,11 +357,17 @@ static void swapped(void *watcher, int process, const struct record *before,
 {
     struct guard *g = watcher;
     records_swapped(g->records, process, before, after);
+    handshakes_swapped(g->handshakes, before, after);
 }
 
 uint64_t guard_planned_ns(const struct guard *g, int group)
 {
     return g->planned_ns[group];
+}
+
+uint32_t guard_fences(const struct guard *g, int loop)
+{
+    return g->loop[loop].fences;
 }
 
 uint32_t guard_cold_starts(const struct guard *g, int group)

@@ -17,6 +17,8 @@ const char *guard_violation(const struct guard *guard); /* NULL: none */
 /* When a unit of that group last began to give control away, or to take what was given; 0: never.
  */
 uint64_t guard_planned_ns(const struct guard *guard, int group);
+/* Fences that this loop switch has carried out so far. */
+uint32_t guard_fences(const struct guard *guard, int loop);
 /* How often units of that group told people that a cache was lost. */
 uint32_t guard_cold_starts(const struct guard *guard, int group);
 

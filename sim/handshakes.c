@@ -9,7 +9,7 @@
 #include "sim/kinds.h"
 #include "unit/entry.h"
 
-enum { EPOCHS = 1024, ORDERS = 1 << 14, SENTENCE = 300 };
+enum { EPOCHS = 1024, ORDERS = 1 << 14, COPIES = 2048, SENTENCE = 300 };
 
 /* What the record said of an epoch. */
 struct epoch_members {
@@ -34,7 +34,18 @@ struct heard {
 /* A unit while it is primary. */
 struct leader {
     uint64_t reign, first_epoch; /* reign: a number of ours; 0: it is not primary */
+    uint64_t answered;           /* the highest entry that an answer has depended on */
+    uint64_t dead[SENDER_MAX];   /* the sender's sessions up to it are */
     struct heard heard[MODULE_MAX];
+};
+
+/* What interface switches and managers have sent of a command. */
+struct copy {
+    bool used, ordered, answered; /* by some primary, at some time */
+    uint8_t group, kind;
+    struct command_id id;
+    uint64_t epoch;     /* the highest that a copy was stamped with */
+    uint64_t proved_ns; /* the last proof, for any copy, that the host lived */
 };
 
 struct handshakes {
@@ -44,6 +55,7 @@ struct handshakes {
     struct epoch_members epoch[GROUP_MAX][EPOCHS];
     struct leader leader[MODULE_MAX][GROUP_MAX];
     struct ordered ordered[ORDERS];
+    struct copy copy[GROUP_MAX][SENDER_MAX][COPIES];
     uint64_t fence[LOOP_MAX][GROUP_MAX];     /* epoch of the last one that was answered */
     uint32_t undrained[LOOP_MAX][GROUP_MAX]; /* ... and the drives that it named */
     char violation[SENTENCE];
@@ -168,12 +180,72 @@ static bool is_of(const struct ordered *o, const struct leader *l, struct comman
     return o->reign == l->reign && command_id_same(o->id, id);
 }
 
+static struct copy *copy_of(struct handshakes *h, int group, struct command_id id)
+{
+    return &h->copy[group][id.sender % SENDER_MAX][id.sequence % COPIES];
+}
+
+static bool is_copy(const struct copy *c, int group, struct command_id id)
+{
+    return c->used && c->group == group && command_id_same(c->id, id);
+}
+
+static void take_copy(struct handshakes *h, const struct message *message)
+{
+    const struct command_message *m = &message->command;
+    int group = port_sub(message->to);
+    struct copy *c = copy_of(h, group, m->id);
+    if (!is_copy(c, group, m->id))
+        *c = (struct copy){
+            .used = true, .group = (uint8_t)group, .kind = m->kind, .id = m->id, .epoch = m->epoch};
+    uint64_t proved_ns = world_now(h->world) - m->age_ns;
+    c->epoch = m->epoch > c->epoch ? m->epoch : c->epoch;
+    c->proved_ns = proved_ns > c->proved_ns ? proved_ns : c->proved_ns;
+}
+
+/* A primary gives an order, and nobody gave one before: to a copy of this reign that is not stale,
+ * of a session that lives. Ages are estimated: twice the limit is too old for certain. */
+static void check_order(struct handshakes *h, const struct leader *l, const struct part *unit,
+                        const struct entry *entry)
+{
+    const struct unit_config *config = unit->config;
+    struct copy *c = copy_of(h, port_sub(unit->port), entry->id);
+    if (!is_copy(c, port_sub(unit->port), entry->id) || c->ordered)
+        return;
+    const char *wrong = NULL;
+    if (c->epoch < l->first_epoch)
+        wrong = "all whose copies are of an earlier reign";
+    else if (c->kind == COMMAND_SCSI && !entry->withdrawn && /* given, stopped, told */
+             world_sound_since(h->world, unit->process) < c->proved_ns &&
+             world_now(h->world) - c->proved_ns > 2 * config->limits.stale_ns)
+        wrong = "all whose copies are stale";
+    else if (entry->id.sender < SENDER_MAX && entry->id.session <= l->dead[entry->id.sender])
+        wrong = "of a dead session";
+    if (wrong)
+        violated(h, "%s gave an order to command %llu of sender %d, %s", unit->name,
+                 (unsigned long long)entry->id.sequence, entry->id.sender, wrong);
+}
+
+static void take_session(struct leader *l, const struct entry *entry)
+{
+    uint64_t dead = entry->kind == ENTRY_DEAD ? entry->session : entry->session - 1;
+    if (entry->session && entry->id.sender < SENDER_MAX && dead > l->dead[entry->id.sender])
+        l->dead[entry->id.sender] = dead;
+}
+
 /* `index`: of a snapshot 1, which every state holds. */
-static void take_entry(struct handshakes *h, const struct leader *l, const struct part *unit,
+static void take_entry(struct handshakes *h, struct leader *l, const struct part *unit,
                        const struct entry *entry, uint64_t index)
 {
+    if (entry->kind == ENTRY_DEAD || entry->kind == ENTRY_SESSION)
+        take_session(l, entry);
     if (entry->kind != ENTRY_READY && entry->kind != ENTRY_RESOLVED)
         return;
+    if (entry->kind == ENTRY_READY) {
+        if (index > 1) /* not of a snapshot: it was just given */
+            check_order(h, l, unit, entry);
+        copy_of(h, port_sub(unit->port), entry->id)->ordered = true;
+    }
     struct ordered *o = ordered_of(h, l, entry->id);
     if (!is_of(o, l, entry->id))
         *o = (struct ordered){.reign = l->reign, .id = entry->id};
@@ -188,7 +260,7 @@ static void take_entry(struct handshakes *h, const struct leader *l, const struc
 static void take_stream(struct handshakes *h, const struct part *unit,
                         const struct message *message)
 {
-    const struct leader *l = leader_of(h, unit);
+    struct leader *l = leader_of(h, unit);
     struct cursor c = cursor_read(slice_bytes(message->payload), message->payload.length);
     struct entry entry;
     uint64_t index = message->stream.first;
@@ -222,6 +294,31 @@ void handshakes_received(struct handshakes *h, const struct part *unit,
 
 /* ---- what a primary may do ---- */
 
+/* As the record has it, which a primary whose swap is on its way back does not know yet: whoever is
+ * named there may claim. */
+static const struct members *in_sync_now(const struct handshakes *h, int group,
+                                         const struct epoch_members *e)
+{
+    const struct record *record = cell_record(h->world, group);
+    return member_same(record->primary, e->primary) ? &record->in_sync : &e->in_sync;
+}
+
+void handshakes_swapped(struct handshakes *h, const struct record *before,
+                        const struct record *after)
+{
+    const struct leader *l = &h->leader[after->primary.module % MODULE_MAX][after->group];
+    if (!l->reign || !member_same(before->primary, after->primary))
+        return;
+    for (int i = 0; i < after->in_sync.count; i++) {
+        struct member m = after->in_sync.at[i];
+        const struct heard *heard = &l->heard[m.module];
+        if (members_find(&before->in_sync, m) < 0 &&
+            (!member_same(heard->member, m) || heard->held < l->answered))
+            violated(h, "the record takes %c into g%d in epoch %llu, which has not confirmed all",
+                     'A' + m.module, after->group + 1, (unsigned long long)after->epoch);
+    }
+}
+
 static void check_answer(struct handshakes *h, const struct part *unit,
                          const struct response_message *r)
 {
@@ -232,9 +329,15 @@ static void check_answer(struct handshakes *h, const struct part *unit,
         return;
     const struct epoch_members *e = &h->epoch[group][epoch % EPOCHS];
     struct ordered *o = ordered_of(h, l, r->id);
-    if (e->epoch == epoch && e->in_sync.count == 1)
+    if (e->epoch != epoch)
+        return;
+    const struct members *in_sync = in_sync_now(h, group, e);
+    struct copy *copy = copy_of(h, group, r->id);
+    bool again = is_copy(copy, group, r->id) && copy->answered;
+    copy->answered = true;
+    if (in_sync->count == 1 && !again)
         records_answered_alone(h->records, unit);
-    if (e->epoch != epoch || e->in_sync.count < 2)
+    if (in_sync->count < 2)
         return;
     bool told = is_of(o, l, r->id) && (o->ready || o->resolved);
     if (!told) { /* an outcome of an earlier reign, perhaps given again; or no READY was sent */
@@ -243,8 +346,9 @@ static void check_answer(struct handshakes *h, const struct part *unit,
         return;
     }
     uint64_t least = o->resolved > o->ready ? o->resolved : o->ready;
-    for (int i = 0; i < e->in_sync.count; i++) {
-        struct member m = e->in_sync.at[i];
+    l->answered = least > l->answered ? least : l->answered;
+    for (int i = 0; i < in_sync->count; i++) {
+        struct member m = in_sync->at[i];
         const struct heard *heard = &l->heard[m.module];
         if (m.module == port_index(unit->port) ||
             (member_same(heard->member, m) && heard->held >= least))
@@ -282,6 +386,11 @@ static void check_write(struct handshakes *h, const struct part *unit,
 
 void handshakes_sent(struct handshakes *h, const struct part *unit, const struct message *message)
 {
+    if (unit->kind != &kinds_unit_part) {
+        if (message->kind == MESSAGE_COMMAND)
+            take_copy(h, message);
+        return;
+    }
     look_at_record(h, port_sub(unit->port));
     look_at_unit(h, unit); /* the step that sends it is done */
     if (message->kind == MESSAGE_STREAM)

@@ -17,7 +17,9 @@ void handshakes_free(struct handshakes *handshakes);
 const char *handshakes_violation(const struct handshakes *handshakes); /* NULL: none */
 /* A unit has taken a step; something was sent or is about to be taken by a unit. */
 void handshakes_stepped(struct handshakes *handshakes, const struct part *unit);
-void handshakes_sent(struct handshakes *handshakes, const struct part *unit,
+void handshakes_swapped(struct handshakes *handshakes, const struct record *before,
+                        const struct record *after);
+void handshakes_sent(struct handshakes *handshakes, const struct part *part,
                      const struct message *message);
 void handshakes_received(struct handshakes *handshakes, const struct part *unit,
                          const struct message *message);

@@ -45,6 +45,37 @@ static void say(struct fault *fault, const char *when)
     snprintf(fault->what + length, sizeof fault->what - length, ", %s", when);
 }
 
+/* ---- drives that take their time ---- */
+
+/* What was answered takes its time until it is on the drives. */
+static void slow_drives(struct faults *f, uint64_t more_ns)
+{
+    for (int l = 0; l < f->site->options.loops; l++)
+        for (int d = 0; d < f->site->options.drives; d++)
+            disk_slow(f->world, l * 32 + d, more_ns);
+}
+
+static void fast_again(struct faults *f, struct fault *fault)
+{
+    (void)fault;
+    slow_drives(f, 0);
+}
+
+static void perhaps_slow_drives(struct faults *f, struct fault *fault)
+{
+    if (!chance(f, f->config.wild ? 60 : 35) || (f->fault[KIND_TRAY].on && !f->config.wild))
+        return;
+    slow_drives(f, pick(f, 1, 40) * 1000000);
+    fault->ending = fast_again;
+}
+
+static void call_off(struct faults *f, struct fault *fault)
+{
+    if (fault->ending)
+        fault->ending(f, fault);
+    fault->on = false;
+}
+
 /* ---- after an answer ---- */
 
 static bool counts(const struct op *op)
@@ -88,9 +119,10 @@ static int after_an_answer(struct faults *f, struct fault *fault)
 
 static void answer_and_strike(struct faults *f, struct fault *fault)
 {
+    perhaps_slow_drives(f, fault);
     int process = after_an_answer(f, fault);
     if (!f->config.wild && !faults_in_sync(f)) { /* no longer */
-        fault->on = false;
+        call_off(f, fault);
         return;
     }
     if (process == NOBODY)
@@ -133,12 +165,13 @@ static void move_and_strike(struct faults *f, struct fault *fault)
         mishap_crash(f, fault);
         return;
     }
+    perhaps_slow_drives(f, fault);
     ask_move(f, from, group, to);
     if (chance(f, 60))
         mishap_until(f, moves, fault, MS(400));
     mishap_run(f, pick(f, 0, MS(chance(f, 50) ? 3 : 30)));
     if (!f->config.wild && f->fault[KIND_TRAY].on) { /* who is fencing fails what does not answer */
-        fault->on = false;
+        call_off(f, fault);
         return;
     }
     strike(f, fault, f->site->module[chance(f, 65) ? from : to]);
@@ -156,6 +189,7 @@ static bool in_sync(struct faults *f, struct fault *fault)
 static void return_and_strike(struct faults *f, struct fault *fault)
 {
     int group = some_group(f), gone = module_of(f, fault->process);
+    perhaps_slow_drives(f, fault);
     mishap_crash(f, fault);
     mishap_run(f, pick(f, 0, MS(chance(f, 50) ? 20 : 300)));
     if (!world_living(f->world, fault->process))
@@ -205,28 +239,6 @@ static bool lone(struct faults *f, struct fault *fault)
 {
     const struct record *record = cell_record(f->world, fault->drive[0]);
     return record->in_sync.count == 1 && record->previous.count == 0;
-}
-
-/* What was answered takes its time until it is on the drives. */
-static void slow_drives(struct faults *f, uint64_t more_ns)
-{
-    for (int l = 0; l < f->site->options.loops; l++)
-        for (int d = 0; d < f->site->options.drives; d++)
-            disk_slow(f->world, l * 32 + d, more_ns);
-}
-
-static void fast_again(struct faults *f, struct fault *fault)
-{
-    (void)fault;
-    slow_drives(f, 0);
-}
-
-static void perhaps_slow_drives(struct faults *f, struct fault *fault)
-{
-    if (!chance(f, 60))
-        return;
-    slow_drives(f, pick(f, 1, 40) * 1000000);
-    fault->ending = fast_again;
 }
 
 /* Somebody claims; he dies too, as soon as he serves or before, or whoever the record still names
@@ -280,6 +292,51 @@ static void lone_and_strike(struct faults *f, struct fault *fault)
     snprintf(fault->what, sizeof fault->what, "lone primary of g%d struck", group + 1);
 }
 
+/* ---- a tray, as soon as it has carried out a fence ---- */
+
+static bool fenced(struct faults *f, struct fault *fault)
+{
+    return guard_fences(f->site->guard, fault->drive[0]) != fault->op;
+}
+
+/* Nobody misses that tray. */
+static bool others_good(const struct faults *f, int loop)
+{
+    if (f->fault[KIND_REGISTER].on || world_now(f->world) < f->register_ok_ns)
+        return false;
+    for (int g = 0; g < f->site->options.groups; g++)
+        for (int d = 0; d < DRIVE_MAX; d++)
+            if (d / 32 != loop && cell_record(f->world, g)->drive_state[d] != DRIVE_STATE_GOOD)
+                return false;
+    return true;
+}
+
+/* Its units log in again, and fence it; what it has answered must outlive it. */
+static void fence_and_strike(struct faults *f, struct fault *fault)
+{
+    int loop = 0;
+    while (f->site->loop[loop] != fault->process)
+        loop++;
+    fault->drive[0] = loop;
+    fault->op = guard_fences(f->site->guard, loop);
+    for (int m = 0; m < f->site->options.modules; m++)
+        if (chance(f, 60))
+            link_break(f->world, f->site->module[m], fault->process, true);
+    mishap_until(f, fenced, fault, MS(200));
+    if (chance(f, 60))
+        mishap_run(f, pick(f, 0, MS(4)));
+    if (!f->config.wild && !others_good(f, loop)) {
+        call_off(f, fault);
+        return;
+    }
+    if (chance(f, 70))
+        mishap_crash(f, fault);
+    else
+        mishap_stop(f, fault);
+    say(fault, "its fence is up");
+}
+
+const struct variant moment_tray[] = {{16, fence_and_strike, TAKES_PART}, {0, NULL, TAKES_PART}};
 const struct variant moment_module[] = {
     {32, answer_and_strike, TAKES_PART}, {20, move_and_strike, TAKES_PART},
     {28, return_and_strike, TAKES_PART}, {12, die_and_unknown, TAKES_PART},

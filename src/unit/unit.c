@@ -456,13 +456,31 @@ void unit_check_all(const struct unit *x)
     must(waiting == x->waiting_count && ordered == x->ordered_count && dirty == x->dirty_count);
 }
 
+static uint64_t sum_of_sessions(const struct unit *x)
+{
+    uint64_t sum = 0;
+    for (int s = 0; s < SENDER_MAX; s++) {
+        const struct sender_state *sender = &x->sender[s];
+        sum = sum * 31 + sender->session + sender->dead * 7 + sender->confirmed * 3;
+    }
+    return sum;
+}
+
 void unit_standing(const struct unit *x, struct unit_status *out)
 {
+    out->sessions = sum_of_sessions(x);
     out->module = x->config.module;
     out->group = x->config.group;
     out->state = x->state;
     out->incarnation = x->self.incarnation;
     out->epoch = x->record.epoch;
+    out->sequence = unit_primary(x)                             ? x->index
+                    : x->stream_synced && x->held == x->applied ? x->applied
+                                                                : 0;
+    out->ordered = x->ordered_count;
+    out->outcomes = x->done_count;
+    out->mirror_bytes = x->dirty_bytes;
+    out->mirror_writes = x->dirty_count;
 }
 
 void unit_describe(const struct unit *x, struct unit_status *out)
@@ -471,9 +489,6 @@ void unit_describe(const struct unit *x, struct unit_status *out)
     unit_standing(x, out);
     out->record = x->record;
     out->queue = x->waiting_count + x->ordered_count;
-    out->outcomes = x->done_count;
-    out->mirror_bytes = x->dirty_bytes;
-    out->mirror_writes = x->dirty_count;
     out->lone = unit_lone(x);
     for (int m = 0; m < MODULE_MAX; m++)
         if (x->peer[m].heard_ns && x->now_ns - x->peer[m].heard_ns < x->limits.availability_ns)

@@ -53,7 +53,10 @@ struct unit_status {
     enum unit_state state;
     uint64_t incarnation, epoch;
     struct record record;
-    uint32_t queue, outcomes;
+    /* The last entry of the sequence that it has said, or has applied and holds; 0: of none. */
+    uint64_t sequence;
+    uint64_t sessions; /* a sum over what it knows of the senders' sessions */
+    uint32_t ordered, queue, outcomes;
     uint64_t mirror_bytes;
     uint32_t mirror_writes;
     uint64_t reads, writes, read_bytes, written_bytes, takeovers;
@@ -64,7 +67,8 @@ struct unit_status {
     struct array_status array;
 };
 void unit_describe(const struct unit *x, struct unit_status *out);
-/* Of that only who, state and epoch: cheap enough for every step. */
+/* Of that only who, state, epoch, and what follows from the sequence: cheap enough for every step.
+ */
 void unit_standing(const struct unit *x, struct unit_status *out);
 const struct array *unit_array(const struct unit *x);
 const struct directory *unit_directory(const struct unit *x);
