@@ -221,6 +221,40 @@ static void opening_again(void **unused)
     host_free(h);
 }
 
+/* After a cold start the switch opens it anew, and a command of it is on its way beside that: both
+ * are planned before either is applied. It is greeted once, and has its name. */
+static void opened_by_two_commands_at_once(void **unused)
+{
+    (void)unused;
+    for (int named_first = 0; named_first < 2; named_first++) {
+        struct host *h = host_new();
+        power_on(h);
+        const char name[] = "iqn.2024-01.host:a,i,0x1";
+        struct command_message open = {.kind = COMMAND_NEXUS_OPEN, .nexus = 1};
+        struct command_message ready = {.kind = COMMAND_SCSI, .nexus = 1};
+        open.id.session = ready.id.session = h->session;
+        h->plan.data = h->answer;
+        if (named_first)
+            scsi_plan(h->server, &ready, NULL, 0, &h->plan);
+        else
+            scsi_plan(h->server, &open, (const uint8_t *)name, sizeof name - 1, &h->plan);
+        struct scsi_plan late = h->plan;
+        if (named_first)
+            host_open_as(h, 0, 1, name);
+        else
+            host_ready(h);
+        assert_true(scsi_apply(h->server, h->session, late.effect, late.effect_length));
+        assert_true(scsi_apply(h->other, h->session, late.effect, late.effect_length));
+        host_ready(h);
+        assert_good(h);
+        uint8_t list[24] = {[15] = 5};
+        const uint8_t cdb[10] = {0x5F, 0, [8] = 24};
+        host_data(h, cdb, 10, list, 24);
+        assert_good(h);
+        host_free(h);
+    }
+}
+
 static void names_and_room_are_bounded(void **unused)
 {
     (void)unused;
@@ -485,6 +519,7 @@ int main(void)
         cmocka_unit_test(nexuses_of_two_sessions),
         cmocka_unit_test(a_power_on_is_told_first_also_to_a_registrant),
         cmocka_unit_test(opening_again),
+        cmocka_unit_test(opened_by_two_commands_at_once),
         cmocka_unit_test(names_and_room_are_bounded),
         cmocka_unit_test(task_functions),
         cmocka_unit_test(reserve_6),

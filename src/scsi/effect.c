@@ -54,11 +54,24 @@ static int change_nexus(const struct scsi_server *server, const struct change *c
     return scsi_nexus_find(server->state, c->sender, c->session, c->number);
 }
 
+/* Two commands were planned when the nexus was not open: the first of them has opened it, and told
+ * its host. A nexus of another name takes its place instead. */
+static bool opened_meanwhile(const struct scsi_state *state, int nexus, const struct change *c)
+{
+    uint16_t port = state->nexus[nexus].port;
+    return c->name_length == 0 || port == PORT_NONE ||
+           port == scsi_port_find(state, c->name, c->name_length);
+}
+
 static void apply_nexus_add(struct scsi_server *server, const struct change *c, uint16_t volume)
 {
     (void)volume;
     struct scsi_state *state = server->state;
     int nexus = change_nexus(server, c);
+    if (nexus >= 0 && opened_meanwhile(state, nexus, c)) {
+        scsi_nexus_name(state, nexus, c->name, c->name_length);
+        return;
+    }
     if (nexus >= 0)
         scsi_nexus_remove(state, nexus);
     nexus = scsi_nexus_add(state, c->sender, c->session, c->number, c->name, c->name_length);
