@@ -401,16 +401,26 @@ bool anomaly_struck(const struct anomaly *x)
     return x->struck;
 }
 
-bool anomaly_struck_module(const struct anomaly *x)
+static bool is_module(const struct anomaly *x, int process)
 {
-    if (!x->struck)
-        return false;
-    const struct site *site = x->site;
-    for (int m = 0; m < site->options.modules; m++)
-        if (x->part->process == site->module[m] ||
-            (x->kind == ACTION_SEND && x->other == site->module[m]))
+    for (int m = 0; m < x->site->options.modules; m++)
+        if (process == x->site->module[m])
             return true;
     return false;
+}
+
+bool anomaly_struck_module(const struct anomaly *x)
+{
+    return x->struck &&
+           (is_module(x, x->part->process) || (x->kind == ACTION_SEND && is_module(x, x->other)));
+}
+
+bool anomaly_disabled_module(const struct anomaly *x)
+{
+    bool died = x->mode == ANOMALY_CRASH || x->mode == ANOMALY_CRASH_BEFORE;
+    bool always = x->mode == ANOMALY_ALWAYS || x->mode == ANOMALY_HANG_ALWAYS;
+    bool reg = x->kind == ACTION_REGISTER_READ || x->kind == ACTION_REGISTER_SWAP;
+    return x->struck && is_module(x, x->part->process) && (died || (always && reg));
 }
 
 bool anomaly_struck_tray(const struct anomaly *x)

@@ -58,6 +58,8 @@ uint64_t anomaly_actions(const struct anomaly *anomaly); /* so far */
 bool anomaly_struck(const struct anomaly *anomaly);
 /* ... in a module, or at a link or the register that a module uses. */
 bool anomaly_struck_module(const struct anomaly *anomaly);
+/* ... and one of it cannot serve for that: a module died, or reaches the register no more. */
+bool anomaly_disabled_module(const struct anomaly *anomaly);
 /* ... in a tray, or at a link of one. */
 bool anomaly_struck_tray(const struct anomaly *anomaly);
 /* "action 812: A1 sends held to B1" */

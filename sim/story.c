@@ -320,6 +320,14 @@ void story_request(struct story *s, const char *unit, const char *text)
 
 /* ---- faults ---- */
 
+void story_stop(struct story *s, const char *process)
+{
+    int p = world_process(s->world, process);
+    s->modules_stopped += is_module(process);
+    if (!softened(s) || (world_living(s->world, p) && !world_paused(s->world, p)))
+        world_stop(s->world, p);
+}
+
 void story_crash(struct story *s, const char *process)
 {
     int p = victim(s, process);
@@ -372,6 +380,14 @@ void story_fail_drive(struct story *s, int drive, bool fails)
     s->faults += fails;
     s->tray_faults += fails;
     disk_fail(s->world, drive, fails, fails);
+}
+
+void story_slow_drive(struct story *s, int drive, uint64_t more_ns)
+{
+    bool fails = more_ns >= s->site->options.limits.drain_ns;
+    s->faults += fails;
+    s->tray_faults += fails;
+    disk_slow(s->world, drive, more_ns);
 }
 
 void story_cut(struct story *s, const char *a, const char *b, enum link_way way)

@@ -29,6 +29,7 @@ struct story {
     jmp_buf early;                               /* where to go on when it cannot go on */
     uint32_t surprises;                          /* expectations that did not come true */
     uint32_t faults, module_faults, tray_faults; /* of the story itself */
+    uint32_t modules_stopped;                    /* in order: no fault, and one that is away */
     struct {                                     /* story_count's last answer */
         char pattern[256];
         uint32_t from, to, count;
@@ -109,6 +110,7 @@ void story_request(struct story *s, const char *unit, const char *text);
 
 /* ---- faults ---- */
 
+void story_stop(struct story *s, const char *process); /* in order, as by SIGTERM: no fault */
 void story_crash(struct story *s, const char *process);
 void story_restart(struct story *s, const char *process);
 void story_pause(struct story *s, const char *process);
@@ -126,6 +128,8 @@ void story_reach_register(struct story *s, const char *process, enum cell_reach 
 void story_power_cut(struct story *s);
 void story_hang_drive(struct story *s, int drive, bool hangs);
 void story_fail_drive(struct story *s, int drive, bool fails);
+/* It is a fault if that is so slow that a fence does not wait for it. */
+void story_slow_drive(struct story *s, int drive, uint64_t more_ns);
 
 /* ---- looking ---- */
 

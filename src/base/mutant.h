@@ -94,6 +94,9 @@
     X(BLIND_PRIMARY_DROPS, "A6 of amend", "a primary that reaches too few drives drops who may serve") \
     X(DRIVES_FAILED_TOGETHER, "A5", "two good drives of a set may be failed by one swap") \
     X(STOP_WITHOUT_HANDOVER, "stopping", "a module that stops alone stops its groups as if the array stopped") \
+    X(STOPPING_FIGHTS, "stopping", "a unit that stops takes the group from one that could go on with it") \
+    X(LEAVES_UNASKED, "stopping", "a member that stops leaves before its primary lets it go") \
+    X(LET_GO_EARLY, "stopping", "a member that stops is let go before what it held is on the drives") \
     X(DEAF_SWITCH_ANSWERED, "6 done", "answers go by a link of which the switch hears nothing") \
     X(DEAF_UNIT_CLAIMS, "takeover", "a unit that hears no loop switch suspects others, and claims") \
     X(UNZEROED_STORED, "K4", "the state on the drives names a volume whose zeroes are not there yet") \

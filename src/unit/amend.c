@@ -55,11 +55,14 @@ void amend_drives_told(struct unit *x)
 
 static bool holds_writes(const struct unit *x)
 {
-    return (x->dirty_count > 0 || x->ordered_count > 0) && !mutant(MUTANT_DIRTY_NOT_SET_AT_DROP);
+    bool queued = x->ordered_count > 0 && !(unit_lone(x) && stop_releases(x));
+    return (x->dirty_count > 0 || queued) && !mutant(MUTANT_DIRTY_NOT_SET_AT_DROP);
 }
 
 static bool may_drop(const struct unit *x, uint8_t module)
 {
+    if (stop_gives_way(x, module))
+        return false;
     return x->peer[module].gone || suspect_serves(x) || mutant(MUTANT_BLIND_PRIMARY_DROPS);
 }
 
@@ -122,7 +125,7 @@ static bool leaves_lone(const struct unit *x, const struct record *next)
 
 static bool lone_change(struct unit *x, struct record *next)
 {
-    bool changed = false, lone = unit_lone(x);
+    bool changed = false, lone = leaves_lone(x, &x->record);
     if (!lone && leaves_lone(x, next)) {
         next->dirty = holds_writes(x) ? x->self : member_none();
         x->dirty_order = x->next_order - 1;

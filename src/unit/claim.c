@@ -51,7 +51,8 @@ void claim_stop(struct unit *x, const char *cause)
 void claim_asked(struct unit *x, const struct message *message)
 {
     const struct stop_message *m = &message->stop;
-    if (m->epoch != x->record.epoch || members_find(&x->record.in_sync, m->member) < 0)
+    if (m->epoch != x->record.epoch || members_find(&x->record.in_sync, m->member) < 0 ||
+        x->stopped)
         return;
     if (x->state == UNIT_STATE_SECONDARY) {
         trace_info(x->trace, "stops in epoch %llu and follows %s", (unsigned long long)m->epoch,
@@ -93,7 +94,10 @@ static bool waits_for_promises(const struct unit *x)
 
 void claim_tick(struct unit *x)
 {
-    if (x->state != UNIT_STATE_STOPPED || !control_idle(x) || !suspect_hears(x)) /* C5 */
+    if (x->state != UNIT_STATE_STOPPED || !control_idle(x) || x->stopped ||
+        !suspect_hears(x)) /* C5 */
+        return;
+    if (x->record.primary.module < MODULE_MAX && stop_gives_way(x, x->record.primary.module))
         return;
     uint64_t waited_ns = x->now_ns - x->stopped_ns;
     if (x->follows_claimant && waited_ns < MS(FOLLOW_MS))
@@ -152,18 +156,27 @@ static bool memory_lives(const struct unit *x)
     return false;
 }
 
+/* A lone primary answers what is on the drives; what it held when it became lone is `dirty`. */
+static bool all_on_drives(const struct record *record)
+{
+    return record->in_sync.count == 1 && record->previous.count == 0 &&
+           record->dirty.module == MODULE_NONE;
+}
+
 /* What a claim without the state takes over. Over one that claimed when everybody was dead, and has
  * not served, it is the same cold start. */
 static void note_losses(struct unit *x, enum claim_kind kind)
 {
     bool holds_queue = kind == CLAIM_SECONDARY || kind == CLAIM_BACK;
     bool again = x->state == UNIT_STATE_DEPOSED && x->nobody_lived;
+    bool lost = x->state == UNIT_STATE_DEPOSED && x->cache_lost;
     x->claim = kind;
     x->stateless = !holds_queue;                                   /* C4 */
     x->nobody_lived = !holds_queue && (again || !memory_lives(x)); /* C6 */
     x->in_doubt = kind == CLAIM_OVER_LONE || (kind == CLAIM_COLD && !x->record.clean);
     if (mutant(MUTANT_WITHOUT_DOUBT))
         x->in_doubt = false;
+    x->cache_lost = x->nobody_lived && x->in_doubt && (lost || !all_on_drives(&x->record));
     if (kind == CLAIM_OVER_LONE && x->nobody_lived && x->record.previous.count > 0)
         x->claim = CLAIM_COLD;
 }
@@ -286,7 +299,7 @@ void claim_deposed(struct unit *x)
     uint64_t limit = mutant(MUTANT_CLAIM_BACK_AT_ONCE) ? 0 : claim_patience_ns(x);
     int winner = members_find(&x->record.in_sync, x->record.primary);
     bool dead = winner >= 0 && !x->living_in_sync[winner];
-    if (!control_idle(x) || x->stopping || !suspect_listened(x))
+    if (!control_idle(x) || x->stopped || !suspect_listened(x))
         return;
     if ((dead || x->now_ns - x->record_seen_ns >= limit) && array_can_serve(x->array)) {
         x->cause = dead ? "claimant_died" : "claimant_unserved";

@@ -80,6 +80,10 @@ void handover_tick(struct unit *x)
         cancel(x, "the other is not in sync any more");
         return;
     }
+    if (stop_asked_of(x, x->handing) && control_idle(x)) {
+        cancel(x, "the other stops too");
+        return;
+    }
     bool blind = !array_can_serve(x->array) || mutant(MUTANT_HANDOVER_UNDRAINED);
     if (!drained(x) && !(blind && stream_complete(x) == (int64_t)x->index)) {
         if (x->now_ns - x->handing_ns > MS(HAND_MS))
@@ -115,6 +119,5 @@ void handover_received(struct unit *x, const struct message *message)
     if (x->state != UNIT_STATE_SECONDARY || message->handover.epoch <= x->record.epoch)
         return;
     x->suspect_ns = x->now_ns;
-    x->gave_control = x->stopping ? (uint8_t)port_index(message->from) : MODULE_NONE;
     control_read(x);
 }

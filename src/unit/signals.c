@@ -12,6 +12,7 @@ static void fill(struct unit *x, struct signal_message *s)
     s->epoch = x->record.epoch;
     s->now_ns = x->now_ns;
     s->state = (uint8_t)(x->stopped ? UNIT_STATE_STATES : x->state); /* the last: it has stopped */
+    s->stopping = x->stopping;
     for (int m = 0; m < MODULE_MAX; m++)
         if (x->peer[m].heard_ns && x->now_ns - x->peer[m].heard_ns <= x->limits.availability_ns)
             s->heard_units |= (uint8_t)(1u << m);

@@ -119,6 +119,7 @@ struct follower {
     bool synced;  /* it has confirmed its snapshot */
     bool need_snapshot;
     bool resume; /* its link came up: waits for its word before more is sent */
+    bool leaves; /* it stops in order: nothing is answered any more because it holds it */
     bool knows;  /* that the record names it, or it was never out: it will not go without a swap */
     struct member member;
     uint64_t snapshot_index, snapshot_ns;
@@ -308,6 +309,7 @@ struct unit {
     uint64_t suspect_ns;
     const char *cause;
     bool nobody_lived;      /* when we claimed: what was in memory only is lost */
+    bool cache_lost;        /* ... and acknowledged writes may be among it */
     bool stateless;         /* its claim began without the state, which has not been read yet */
     const char *leaving;    /* JOINING: why it goes out, unless the record names it */
     uint64_t loss_accepted; /* generation of the record whose `dirty` a person has given up */
@@ -330,12 +332,12 @@ struct unit {
     /* planned takeover */
     uint8_t handing; /* to this module; MODULE_NONE */
     uint64_t handing_ns, in_sync_since_ns;
-    uint8_t gave_control; /* stopping: the module that has given it to us; MODULE_NONE */
 
     /* stopping in order */
     bool stopping, quiescing, stopped;
     bool flushing, flushed; /* array_quiesce was asked, has ended */
-    uint64_t stop_ns;
+    uint64_t stop_ns, stop_said_ns;
+    uint64_t alone_order; /* up to it answers may have relied on one that leaves */
 
     struct array *array;
     struct scsi_server *scsi;
@@ -357,8 +359,8 @@ static inline bool unit_primary(const struct unit *x)
 {
     return x->state == UNIT_STATE_PRIMARY;
 }
-/* Primary, and no other unit is sure to hold what it holds: the record names none, or it may have
- * gone out before it heard that it is one. */
+/* Primary, and no other unit is sure to hold what it holds, and to stay: the record names none, or
+ * it may have gone out before it heard that it is one, or it stops. */
 bool unit_lone(const struct unit *x);
 /* A lone primary counts a write as on the drives when it is flushed. This one, which was begun
  * before it was lone, is not. */
@@ -573,5 +575,11 @@ void handover_swapped(struct unit *x);
 void stop_begin(struct unit *x);
 void stop_tick(struct unit *x);
 bool stop_primary_stopped(const struct unit *x); /* in order: nobody need take over from it */
+/* Has that member been told to stop? */
+bool stop_asked_of(const struct unit *x, uint8_t module);
+/* We stop, and that one, which may live, is to have the group: a member, or whoever leads. */
+bool stop_gives_way(const struct unit *x, uint8_t module);
+/* Is nothing left that was answered because one that leaves held it, and is on no drive? */
+bool stop_releases(const struct unit *x);
 
 #endif

@@ -86,10 +86,10 @@ static bool has_left(const struct unit *x, uint8_t module)
 
 void suspect_primary(struct unit *x, const char *cause)
 {
-    if (x->stopping && stop_primary_stopped(x)) {
+    if (x->stopping && stop_primary_stopped(x))
         x->stopped = true;
+    if (x->stopped) /* its process may end at any moment */
         return;
-    }
     claim_stop(x, cause);
 }
 
@@ -132,7 +132,7 @@ static bool reborn(const struct unit *x, uint8_t primary)
 
 void suspect_tick(struct unit *x)
 {
-    if (!suspect_allowed(x))
+    if (!suspect_allowed(x) || x->stopped)
         return;
     uint8_t primary = x->record.primary.module;
     if (unit_primary(x)) {

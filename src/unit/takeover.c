@@ -136,7 +136,7 @@ void takeover_loaded(struct unit *x, bool failed)
             scsi_forget_volatile(x->scsi);
         if (!mutant(MUTANT_COLD_WITHOUT_ATTENTION))
             scsi_power_on(x->scsi);
-        if (x->nobody_lived && x->in_doubt && caches(x))
+        if (x->cache_lost && caches(x))
             actions_notice(x->actions, "cold_start group=%d volatile_cache=lost",
                            x->config.group + 1);
     } else if (x->claim != CLAIM_FIRST && state_may_exist(x)) {

@@ -89,7 +89,7 @@ struct unit *unit_new(const struct unit_config *config, struct buffer_pool *buff
     list_init(&x->answers);
     for (int i = 0; i <= VOLUME_MAX; i++)
         list_init(&x->volumes[i].commands);
-    x->handing = x->move_wanted = x->gave_control = MODULE_NONE;
+    x->handing = x->move_wanted = MODULE_NONE;
     x->join_wanted = MODULE_NONE;
     x->reg.joining = MODULE_NONE;
     x->record.primary = x->record.dirty = member_none();
@@ -180,7 +180,7 @@ bool unit_lone(const struct unit *x)
     if (!unit_primary(x))
         return false;
     for (int m = 0; m < MODULE_MAX; m++)
-        if (x->follower[m].active && !x->follower[m].joining &&
+        if (x->follower[m].active && !x->follower[m].joining && !x->follower[m].leaves &&
             (x->follower[m].knows || mutant(MUTANT_ANSWERS_BEFORE_IT_KNOWS)))
             return false;
     return true;

@@ -244,6 +244,7 @@ static const struct field signal_stamp[] = {
     NUMBER(signal.oldest_order),
     NUMBER(signal.progress),
     BELOW_OR_NONE(signal.waiting_drive, DRIVE_MAX),
+    BOOL(signal.stopping),
     END,
 };
 

@@ -385,35 +385,15 @@ static bool parse(int argc, char **argv)
 static const char *const long_stories[] = {"host_that_sends_a_byte_a_second",
                                            "switch_stopped_for_30_s_reads_an_old_write"};
 
-/* Known to fail with some anomaly, and not looked into yet (docs/RELIABILITY.md): told when they
- * are named, or when everything is. */
-static const char *const open_stories[] = {
-    "all_die_right_after_a_join",
-    "change_beside_writes",
-    "drive_that_errs",
-    "link_cut_one_way",
-    "mirror_over_unmapped_granules",
-    "module_stops_alone",
-    "modules_stop_before_their_switches",
-    "planned_takeover_waits_for_nothing_else",
-    "planned_takeover_with_messages_in_flight",
-    "resolved_before_the_next_primary_came_in",
-    "stop_in_order_and_start_again",
-    "switch_to_unit_link_cut",
-    "write_that_waited_long_in_a_switch",
-};
-
 static bool wanted(const char *name)
 {
     for (int i = 0; i < run.pattern_count; i++)
         if (fnmatch(run.patterns[i], name, 0) == 0)
             return true;
-    /* minutes: a case of it costs as much as a hundred of the others; or open */
+    /* minutes: a case of it costs as much as a hundred of the others */
     bool lasts = false;
     for (size_t i = 0; i < sizeof long_stories / sizeof long_stories[0]; i++)
         lasts |= strcmp(long_stories[i], name) == 0;
-    for (size_t i = 0; i < sizeof open_stories / sizeof open_stories[0]; i++)
-        lasts |= strcmp(open_stories[i], name) == 0;
     return run.pattern_count == 0 && (!lasts || run.every == 1 || run.list);
 }
 

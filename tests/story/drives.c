@@ -237,8 +237,8 @@ void story_acknowledged_write_meets_bad_drives(struct story *s)
 /* Writes that overlap are destaged together; CLEAN of one drops exactly its own blocks. */
 void story_overlapping_writes_destaged_together(struct story *s)
 {
-    disk_slow(s->world, 0, MS(3));
-    disk_slow(s->world, 32, MS(4));
+    story_slow_drive(s, 0, MS(3));
+    story_slow_drive(s, 32, MS(4));
     struct op *w[12];
     for (int i = 0; i < 12; i++) {
         w[i] = story_send_write(s, 0, 64 + (uint64_t)(i * 5 % 7), 8, i % 2);
@@ -323,7 +323,7 @@ void story_last_good_drive_does_not_drain(struct story *s)
     struct op *w2 = story_write(s, 0, 72, 8, 0);
     story_until(s, story_record(s, 0)->drive_state[0] == DRIVE_STATE_FAILED, MS(8000));
     story_fail_drive(s, 0, false);
-    disk_slow(s->world, 0, MS(10));
+    story_slow_drive(s, 0, MS(10));
     story_crash(s, "A");
     story_until(s, story_record(s, 0)->drive_state[0] == DRIVE_STATE_STALE, MS(10000));
     story_restart(s, "A");
@@ -336,7 +336,7 @@ void story_last_good_drive_does_not_drain(struct story *s)
                     "L2 > slot 00: a command of B1 does not end; off line until it does\n");
     story_run(s, MS(500));
     story_assert(s, story_record(s, 0)->drive_state[32] == DRIVE_STATE_GOOD);
-    disk_slow(s->world, 0, 0);
+    story_slow_drive(s, 0, 0);
     story_until(s, story_settled(s), MS(30000));
     story_assert(s, story_stamp(s, 0, 64, 0) == w1->stamp);
     story_assert(s, story_stamp(s, 0, 72, 1) == w2->stamp);

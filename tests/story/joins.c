@@ -61,8 +61,8 @@ void story_resolved_before_the_next_primary_came_in(struct story *s)
     alone(s);
     story_write(s, 0, 0, 8, 0);
     story_until(s, story_record(s, 0)->dirty.module == MODULE_NONE, MS(5000));
-    disk_slow(s->world, 0, MS(1500));
-    disk_slow(s->world, 32, MS(1500));
+    story_slow_drive(s, 0, MS(1500));
+    story_slow_drive(s, 32, MS(1500));
     story_mark(s);
     struct op *caw = story_send(s, op_compare_write(s->site->clients, 64, v0->stamp), 0, 0);
     story_until(s, story_said(s, "A1 > resolve *"), MS(5000));
@@ -70,8 +70,8 @@ void story_resolved_before_the_next_primary_came_in(struct story *s)
     story_until(s, story_in_sync(s, "B1"), MS(5000));
     story_assert(s, caw->state == OP_STATE_WAITING);
     story_crash(s, "A");
-    disk_slow(s->world, 0, 0);
-    disk_slow(s->world, 32, 0);
+    story_slow_drive(s, 0, 0);
+    story_slow_drive(s, 32, 0);
     story_good(s, caw, MS(5000));
     story_assert(s,
                  !story_said(s, "B1 > resolve *: *") && story_said(s, "B1 > adopt 1 commands, *"));
@@ -82,17 +82,17 @@ void story_resolved_before_the_next_primary_came_in(struct story *s)
  * takes no more orders meanwhile. */
 void story_control_is_given_when_all_is_done(struct story *s)
 {
-    disk_slow(s->world, 0, MS(300));
-    disk_slow(s->world, 32, MS(300));
+    story_slow_drive(s, 0, MS(300));
+    story_slow_drive(s, 32, MS(300));
     struct op *before = story_write(s, 0, 64, 8, 0); /* in the mirror, on its way to the drives */
     story_run(s, MS(10));
-    world_stop(s->world, s->site->module[0]);
+    story_stop(s, "A");
     story_until(s, story_said(s, "A1 > gives control to B1: stops"), MS(100));
     struct op *w = story_send_write(s, 0, 128, 8, 0); /* before its switch knows of that */
     story_never(s, story_record(s, 0)->primary.module == 1 || w->state != OP_STATE_WAITING,
                 MS(150));
-    disk_slow(s->world, 0, 0);
-    disk_slow(s->world, 32, 0);
+    story_slow_drive(s, 0, 0);
+    story_slow_drive(s, 32, 0);
     story_good(s, w, MS(1000));
     story_assert(s, story_primary(s, "B1") && !story_said(s, "?1 > claims epoch *"));
     story_assert(s, story_stamp(s, 0, 64, 1) == before->stamp);
@@ -107,7 +107,7 @@ void story_control_is_given_when_all_is_confirmed(struct story *s)
     story_good(s, w, MS(10));
     story_lose(s, "B", "A", MESSAGE_HELD); /* of DONE */
     story_run(s, MS(30));                  /* by then the data is on the drives */
-    world_stop(s->world, s->site->module[0]);
+    story_stop(s, "A");
     story_until(s, story_said(s, "A1 > gives control to B1: stops"), MS(100));
     story_never(s, story_record(s, 0)->primary.module == 1, MS(100));
     story_lose(s, "B", "A", MESSAGE_NONE);
@@ -121,22 +121,22 @@ void story_control_is_given_when_all_is_confirmed(struct story *s)
  * might stay in its memory. */
 void story_stopping_primary_takes_no_orders(struct story *s)
 {
-    disk_slow(s->world, 0, MS(300));
-    disk_slow(s->world, 32, MS(300));
+    story_slow_drive(s, 0, MS(300));
+    story_slow_drive(s, 32, MS(300));
     struct op *before = story_write(s, 0, 64, 8, 0);
     story_run(s, MS(10));
     for (int i = 0; i < 2; i++)
         story_cut(s, i ? "IS2" : "IS1", "A", LINK_BOTH); /* it hears no switch: the array stops */
     story_run(s, MS(160));
     for (int i = 0; i < 2; i++)
-        world_stop(s->world, s->site->module[i]);
+        story_stop(s, i ? "B" : "A");
     story_run(s, MS(1));
     for (int i = 0; i < 2; i++)
         story_restore(s, i ? "IS2" : "IS1", "A");
     struct op *w = story_send_write(s, 0, 128, 8, 0);
     story_never(s, w->state == OP_STATE_ANSWERED && w->status == 0, MS(2000));
-    disk_slow(s->world, 0, 0);
-    disk_slow(s->world, 32, 0);
+    story_slow_drive(s, 0, 0);
+    story_slow_drive(s, 32, 0);
     story_until(s, story_record(s, 0)->clean, MS(9000));
     story_assert(s, before->status == 0 && w->state == OP_STATE_WAITING);
     story_leave(s);

@@ -183,8 +183,8 @@ void story_copy_that_is_sent_again_is_old(struct story *s)
  * take over: it wakes, and none of them has been slow. */
 void story_stopped_for_longer_than_a_drive_may_take(struct story *s)
 {
-    disk_slow(s->world, 0, MS(20));
-    disk_slow(s->world, 32, MS(20));
+    story_slow_drive(s, 0, MS(20));
+    story_slow_drive(s, 32, MS(20));
     story_reach_register(s, "B", CELL_UNREACHED);
     struct op *w = story_send_write(s, 0, 64, 8, 0);
     story_until(s, story_said(s, "B1 > ready *: held"), MS(10));
@@ -193,8 +193,8 @@ void story_stopped_for_longer_than_a_drive_may_take(struct story *s)
     story_run(s, MS(20000));
     story_resume(s, "A");
     story_good(s, w, MS(1000));
-    disk_slow(s->world, 0, 0);
-    disk_slow(s->world, 32, 0);
+    story_slow_drive(s, 0, 0);
+    story_slow_drive(s, 32, 0);
     story_assert(s, !story_said(s, "A1 > drive * is bad: *"));
 }
 

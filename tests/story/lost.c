@@ -173,8 +173,8 @@ void story_primary_never_sends_ready(struct story *s)
 /* Writes that take their time, one after the other. */
 static void write_slowly(struct story *s, struct op **w, int count)
 {
-    disk_slow(s->world, 0, MS(900));
-    disk_slow(s->world, 32, MS(900));
+    story_slow_drive(s, 0, MS(900));
+    story_slow_drive(s, 32, MS(900));
     for (int i = 0; i < count; i++) {
         w[i] = story_send_write(s, 0, (uint64_t)i * 8, 8, i % 2);
         story_run(s, MS(20));
@@ -190,8 +190,8 @@ void story_processing_limit(struct story *s)
     story_lose(s, "A", "B", MESSAGE_SIGNAL);
     write_slowly(s, w, 30);
     story_until(s, story_said(s, "B1 > suspects A1: processing*"), MS(5000));
-    disk_slow(s->world, 0, 0);
-    disk_slow(s->world, 32, 0);
+    story_slow_drive(s, 0, 0);
+    story_slow_drive(s, 32, 0);
     for (int i = 0; i < 30; i++)
         story_good(s, w[i], MS(5000));
     story_expect(s, "B1 > suspects A1: processing -> stops answering ready in epoch *\n"

@@ -228,8 +228,8 @@ void story_unit_joins_while_a_write_is_half_done(struct story *s)
 {
     story_crash(s, "B");
     story_until(s, story_record(s, 0)->in_sync.count == 1, MS(1000));
-    disk_slow(s->world, 0, MS(100));
-    disk_slow(s->world, 32, MS(160));
+    story_slow_drive(s, 0, MS(100));
+    story_slow_drive(s, 32, MS(160));
     struct op *w[6];
     story_restart(s, "B");
     for (int i = 0; i < 6; i++) {
@@ -241,8 +241,8 @@ void story_unit_joins_while_a_write_is_half_done(struct story *s)
                     "A1 > state to B1: * parts, * ordered, * dirty\n"
                     "-- register g1: * primary A in_sync 2\n");
     story_crash(s, "A");
-    disk_slow(s->world, 0, 0);
-    disk_slow(s->world, 32, 0);
+    story_slow_drive(s, 0, 0);
+    story_slow_drive(s, 32, 0);
     for (int i = 0; i < 6; i++)
         story_good(s, w[i], MS(2000));
     for (int i = 0; i < 5; i++)
@@ -348,15 +348,15 @@ void story_stop_in_order_and_start_again(struct story *s)
     story_write(s, 1, 64, 8, 1);
     story_run(s, MS(10));
     for (int i = 0; i < 2; i++)
-        world_stop(s->world, s->site->iswitch[i]);
+        story_stop(s, i ? "IS2" : "IS1");
     for (int i = 0; i < 2; i++)
-        world_stop(s->world, s->site->module[i]);
+        story_stop(s, i ? "B" : "A");
     for (int m = 0; m < 2; m++)
         for (int g = 0; g < 2; g++)
             story_until(s, site_unit(s->site, m, g)->stopped, MS(5000));
     story_assert(s, story_record(s, 0)->clean && story_record(s, 1)->clean);
     for (int l = 0; l < 2; l++)
-        world_stop(s->world, s->site->loop[l]);
+        story_stop(s, l ? "L2" : "L1");
     story_run(s, MS(100));
     story_power_cut(s);
     story_mark(s);
@@ -374,7 +374,7 @@ void story_stop_in_order_and_start_again(struct story *s)
 void story_module_stops_alone(struct story *s)
 {
     struct op *w = story_write(s, 0, 64, 8, 0);
-    world_stop(s->world, s->site->module[0]);
+    story_stop(s, "A");
     struct op *more[2];
     for (int g = 0; g < 2; g++)
         more[g] = story_send_write(s, g, 72, 8, g);
@@ -399,12 +399,55 @@ void story_module_stops_alone(struct story *s)
     story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
 }
 
+/* The other module dies in the moment after: it alone had the group, and all of it on the drives.
+ */
+void story_member_that_stops_leaves_nothing_in_memory(struct story *s)
+{
+    story_slow_drive(s, 0, MS(300));
+    story_slow_drive(s, 32, MS(300));
+    struct op *w = story_write(s, 0, 64, 8, 0); /* in both mirrors, on no drive */
+    story_stop(s, "B");
+    story_until(s, story_said(s, "A1 > B1 stops, and leaves"), MS(100));
+    story_never(s, site_unit(s->site, 1, 0)->stopped, MS(150));
+    struct op *more = story_send_write(s, 0, 72, 8, 1); /* hosts go on, and it is not for memory */
+    story_good(s, more, MS(2000));
+    story_until(s, site_unit(s->site, 1, 0)->stopped, MS(2000));
+    story_crash(s, "A");
+    story_crash(s, "B");
+    story_slow_drive(s, 0, 0);
+    story_slow_drive(s, 32, 0);
+    story_assert(s, story_record(s, 0)->dirty.module == MODULE_NONE);
+    story_restart(s, "A");
+    story_until(s, story_primary(s, "A1"), MS(10000));
+    story_settle_attentions(s);
+    story_assert(s,
+                 story_stamp(s, 0, 64, 0) == w->stamp && story_stamp(s, 0, 72, 0) == more->stamp);
+    story_assert(s, !story_said(s, "* volatile_cache=lost"));
+}
+
+/* Its link to the member breaks as it stops. The member is well, and takes over with all that is
+ * under way; it would be out, and nobody would serve, if the other dropped it first. */
+void story_stopping_primary_gives_way(struct story *s)
+{
+    story_cut(s, "A", "B", LINK_BOTH);
+    story_stop(s, "A");
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_good(s, w, MS(1000));
+    story_until(s, site_unit(s->site, 0, 0)->stopped && site_unit(s->site, 0, 1)->stopped,
+                MS(2000));
+    story_assert(s, story_primary(s, "B1") && story_primary(s, "B2"));
+    story_assert(s, !story_said(s, "A1 > epoch *: goes on without B1"));
+    story_restore(s, "A", "B");
+    story_crash(s, "A"); /* its process ends */
+    story_restart(s, "A");
+}
+
 /* Everything is told to stop at once. Each gives way to the other, but only once. */
 void story_modules_stop_before_their_switches(struct story *s)
 {
     story_write(s, 0, 64, 8, 0);
     for (int i = 0; i < 2; i++)
-        world_stop(s->world, s->site->module[i]);
+        story_stop(s, i ? "B" : "A");
     for (int m = 0; m < 2; m++)
         for (int g = 0; g < 2; g++)
             story_until(s, site_unit(s->site, m, g)->stopped, MS(9000));
@@ -422,7 +465,7 @@ void story_primary_dies_while_all_stop(struct story *s)
         story_crash(s, i ? "IS2" : "IS1");
     story_run(s, MS(200));
     for (int i = 0; i < 2; i++)
-        world_stop(s->world, s->site->module[i]);
+        story_stop(s, i ? "B" : "A");
     story_run(s, MS(50));
     story_hang_drive(s, 0, false);
     story_hang_drive(s, 32, false);

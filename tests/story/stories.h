@@ -169,6 +169,8 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(cold_start_that_another_ends, plain)                       \
     X(stop_in_order_and_start_again, plain)                      \
     X(module_stops_alone, plain)                                 \
+    X(member_that_stops_leaves_nothing_in_memory, plain)         \
+    X(stopping_primary_gives_way, plain)                         \
     X(modules_stop_before_their_switches, plain)                 \
     X(primary_dies_while_all_stop, plain)
 

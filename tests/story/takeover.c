@@ -325,8 +325,8 @@ void story_blind_primary_drops_nobody(struct story *s)
 /* A management change waits until what came before it is done, and what comes after it waits. */
 void story_change_beside_writes(struct story *s)
 {
-    disk_slow(s->world, 0, MS(50));
-    disk_slow(s->world, 32, MS(50));
+    story_slow_drive(s, 0, MS(50));
+    story_slow_drive(s, 32, MS(50));
     story_mark(s);
     struct op *before = story_send_write(s, 0, 64, 8, 0);
     story_until(s, story_said(s, "B1 > ready *: held"), MS(10));
@@ -341,6 +341,6 @@ void story_change_beside_writes(struct story *s)
                     "A1 > queue 4/*, order * -> ready\n"
                     "A1 > done *: status 00*\n"
                     "A1 > resolve * -> status 00\n");
-    disk_slow(s->world, 0, 0);
-    disk_slow(s->world, 32, 0);
+    story_slow_drive(s, 0, 0);
+    story_slow_drive(s, 32, 0);
 }
