@@ -3,7 +3,8 @@
  *
  *   pools.c effect.c plan.c manage.c   configuration: what there is, what requests become
  *   layout.c                           bytes on the drives
- *   level.c raid_mirror.c              where data lies, what one piece of I/O asks of drives
+ *   level.c raid_mirror.c raid_parity.c   where data lies, what one piece of I/O asks of drives
+ *   stripe*.c parity.c                 stripes with parity: their lock, what is read, what is made
  *   hostio.c part.c                    the caller's I/O, cut into pieces
  *   leg.c drives.c probe.c             drive commands, drives, what they turn out to be
  *   provision.c                        which granules hold data
@@ -28,6 +29,7 @@
 #include "array/probe.h"
 #include "array/provision.h"
 #include "array/resync.h"
+#include "array/stripe.h"
 #include "array/sync.h"
 #include "base/must.h"
 
@@ -60,6 +62,14 @@ struct array *array_new(uint8_t group, port_id self, struct buffer_pool *buffers
     list_init(&array->working);
     list_init(&array->done);
     list_init(&array->parts_free);
+    list_init(&array->stripes_free);
+    list_init(&array->stripes_ready);
+    list_init(&array->stripes_awaited);
+    for (int b = 0; b < STRIPE_BUCKETS; b++)
+        list_init(&array->stripe_bucket[b]);
+    for (int s = 0; s < STRIPE_MAX; s++)
+        list_append(&array->stripes_free, &array->stripe[s].link);
+    array->stripes_free_count = STRIPE_MAX;
     array->legs_free_count = LEG_MAX;
     for (int d = 0; d < DRIVE_MAX; d++) {
         struct drive *drive = &array->drive[d];
@@ -118,6 +128,7 @@ bool array_next_notice(struct array *array, struct array_notice *out)
 void array_halt(struct array *array)
 {
     leg_forget_all(array);
+    stripe_forget(array, POOL_NONE);
     hostio_forget_all(array);
     blob_forget(array);
     carry_forget(array);
@@ -272,6 +283,7 @@ void array_pump(struct array *array, uint64_t now_ns, struct actions *actions)
         hostio_pump(array);
         for (uint32_t p = 0; p < array->pools_end; p++)
             pool_pump(array, &array->pool[p]);
+        stripe_pump(array);
         if (was_short && array->legs_free_count > LEG_RESERVE + DRIVE_MAX && part_room(array))
             array->legs_short = false;
         quiesce_pump(array);
@@ -301,6 +313,7 @@ void array_late(struct array *array, uint64_t late_ns)
     }
     for (uint32_t i = 0; i < array->parts_used; i++)
         put_off(&array->part[i].since_ns, late_ns);
+    stripe_late(array, late_ns);
     drives_each (array, d)
         put_off(&array->drive[d].bad_ns, late_ns);
     for (int l = 0; l < LOOP_MAX; l++)
@@ -355,9 +368,11 @@ void array_describe(const struct array *array, struct array_status *out)
         if (!pool->used)
             continue;
         uint32_t doubt = bits_count(&pool->doubt);
+        uint32_t each = pool->parity ? pool->members : pool->sets;
         out->regions_set += bits_count(&pool->intent.set);
         out->regions_in_doubt += doubt;
-        out->resync_left_bytes += doubt * pool->region_bytes * pool->sets;
+        out->resync_left_bytes +=
+            (doubt + bits_count(&pool->suspect)) * pool->region_bytes * each;
         for (uint8_t d = 0; d < pool->info.drive_count; d++) {
             const struct drive *drive = &array->drive[pool->info.drives[d]];
             if (drive->state == DRIVE_STATE_STALE)
@@ -417,5 +432,6 @@ void array_check_all(const struct array *array)
         taken += drive->waiting_count + drive->sent_count + drive->lingering_count;
     }
     must(sent == array->legs_sent && taken + array->legs_free_count == LEG_MAX); /* L1 */
+    stripe_check_all(array);
     must(length_of(&array->legs_free) + LEG_MAX == array->legs_free_count + array->legs_used);
 }

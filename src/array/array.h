@@ -30,7 +30,7 @@ void array_free(struct array *array);
 /* ---- configuration: the same on every member ---- */
 
 enum cache_mode { CACHE_WRITE_THROUGH, CACHE_MIRRORED };
-enum raid_level { RAID_0, RAID_1, RAID_10 };
+enum raid_level { RAID_0, RAID_1, RAID_10, RAID_5, RAID_6 };
 
 struct pool_info {
     uint8_t index;

@@ -35,6 +35,14 @@ bool drives_reached(const struct array *array, int number)
     return array->loop[number / 32].up && drive->listed && drive->info.online;
 }
 
+bool drives_readable(const struct drive *drive)
+{
+    bool good = drive->state == DRIVE_STATE_GOOD ||
+                (drive->state == DRIVE_STATE_STALE && mutant(MUTANT_STALE_DRIVE_READ)) ||
+                (drive->state == DRIVE_STATE_FAILED && mutant(MUTANT_FAILED_DRIVE_READ));
+    return good && !drives_alien(drive) && drive->probe != PROBE_GONE;
+}
+
 void drives_present(const struct array *array, const struct pool *pool, int less, uint64_t *out)
 {
     memset(out, 0, sizeof(uint64_t[DRIVE_WORDS]));

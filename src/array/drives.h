@@ -23,6 +23,8 @@ static inline bool drives_alien(const struct drive *drive)
     return drive->unsound || drive->probe == PROBE_BLANK || drive->probe == PROBE_FOREIGN ||
            drive->probe == PROBE_ERROR;
 }
+/* May be asked for data: GOOD, and nothing speaks against it. */
+bool drives_readable(const struct drive *drive);
 /* Positions of the pool's drives that could serve now, less one drive (-1: none). */
 void drives_present(const struct array *array, const struct pool *pool, int less, uint64_t *out);
 /* Can its pool serve without it? A drive in no pool: false. */

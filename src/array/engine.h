@@ -11,8 +11,17 @@
 
 enum {
     LEG_MAX = 16384,    /* drive commands, waiting or under way */
-    LEG_RESERVE = 1024, /* of these for what is not host I/O: maps, resynchronisation, state */
-    PART_MAX = 4096,    /* pieces of host I/O in one mirror set */
+    STRIPE_MAX = 144,   /* stripes with parity that are worked on at a time ... */
+    STRIPE_SPARE = 16,  /* ... of these for resynchronisation */
+    STRIPE_PIECES = 32, /* chunks, or pieces of them, that one step writes */
+    STRIPE_LEGS = STRIPE_PIECES + 4,
+    STRIPE_BUCKETS = 256,
+    STRIPE_STEP_BYTES = 2 << 20, /* memory of one step, over all members */
+    PARITY_MAX = 2,              /* P, Q */
+    PARITY_DRIVES_MAX = 32,      /* of a pool with parity */
+    /* of the legs for what is not cut from host I/O: maps, resynchronisation, state; stripes */
+    LEG_RESERVE = 1024 + STRIPE_MAX * STRIPE_LEGS,
+    PART_MAX = 4096, /* pieces of host I/O in one mirror set, or one stripe */
     DRIVE_DEPTH = 64,   /* commands under way per drive */
     SEND_MAX = 2000,    /* actions of one pump */
     NOTICE_MAX = 1024,
@@ -42,6 +51,7 @@ enum leg_owner {
     LEG_MAP,            /* index: pool */
     LEG_CLEAR,          /* index: pool: flush before bits are cleared, or before the end */
     LEG_COPY,           /* index: pool: resynchronisation */
+    LEG_STRIPE,         /* index: stripe */
     LEG_SYNC,           /* index: drive: superblocks and flush of one that comes back */
     LEG_PROBE,          /* index: drive */
     LEG_BLOB,           /* index: drive: storing state */
@@ -255,7 +265,8 @@ struct zeroing {
 struct pool {
     bool used;
     struct pool_info info;
-    uint8_t sets, members; /* mirror sets, drives of each */
+    uint8_t sets, members; /* sets, drives of each */
+    uint8_t parity;        /* members of each stripe that hold no data: 0, P, P and Q */
     uint64_t data_bytes;   /* of each drive */
     uint64_t region_bytes;
     uint32_t regions;
@@ -274,7 +285,10 @@ struct pool {
     struct provision provision;
     uint32_t zeroings;
     struct bits doubt;
-    bool doubtful; /* there may be something in it */
+    bool doubtful;       /* there may be something in it */
+    struct bits suspect; /* of a pool with parity: it may not be that of the data; only background
+                            work and degraded reads have to do with that */
+    bool suspicious;
     struct copy copy;
     struct list blocked, writing;         /* parts */
     uint16_t inflight[LAYOUT_REGION_MAX]; /* writes under way per region */
@@ -293,18 +307,72 @@ struct volume {
     struct run run[EXTENTS_MAX];
 };
 
+/* ---- stripes with parity: stripe.c, stripe_plan.c, stripe_make.c ---- */
+
+enum stripe_work {
+    STRIPE_IDLE,
+    STRIPE_READ,  /* one part, whose data its drive does not give */
+    STRIPE_WRITE, /* parts */
+    STRIPE_RESYNC,
+};
+
+enum stripe_phase {
+    STRIPE_BEGINNING, /* waits for memory */
+    STRIPE_PLANNING,  /* ... and for buffers */
+    STRIPE_READING,
+    STRIPE_MAKING,
+    STRIPE_WRITING,
+};
+
+/* How a step comes to its parity. */
+enum stripe_way {
+    WAY_MAKE,    /* out of all data: written, and read */
+    WAY_CHANGE,  /* old data out of it, new data into it */
+    WAY_RECOVER, /* all is read, what is missing recovered, then made */
+};
+
+/* The lock of a stripe, and what is done under it, one work after the other, in steps of some bytes
+ * of each chunk. Masks are of members. */
+struct stripe {
+    struct list link;    /* free, or its bucket */
+    struct list ready;   /* in array->stripes_ready: something is to be done */
+    struct list waiting; /* parts */
+    struct list parts;   /* the work's */
+    bool used, resync_waits;
+    uint8_t pool;
+    uint16_t legs;
+    uint64_t number;
+    enum stripe_work work;
+    enum stripe_phase phase;
+    enum stripe_way way;
+    uint32_t at, to, end, step; /* bytes of a chunk: the step under way, the end, how far at once */
+    uint32_t memory;            /* bytes that it has reserved */
+    uint64_t since_ns;
+    uint32_t broken, slow; /* could not read, did not answer in time */
+    uint32_t lost, by;     /* to be recovered, by these parity members */
+    uint32_t wanted;       /* resync: members to be rewritten; write: parity that is wanted */
+    uint32_t landed;       /* took what was written */
+    bool wrote, failed, refused;
+    struct slice image[PARITY_DRIVES_MAX]; /* as read, or recovered */
+    struct slice fresh[PARITY_MAX];        /* parity as it will be */
+    struct slice pattern;                  /* of a fill */
+};
+
 /* ---- host I/O: hostio.c, part.c ---- */
 
 struct part {
     struct list link; /* free; its pool's blocked or writing; or alone */
+    struct list stripe_link; /* waiting for a stripe, or of one */
     struct array_io *io;
     enum array_op op;
     uint8_t pool, set;
     bool used, started, failed, failed_any;
+    bool held;     /* a stripe has it, or will */
     uint16_t legs; /* drive commands under way */
     uint16_t turn;
     uint32_t length, at; /* `at`: bytes into the io */
-    uint64_t offset;     /* in the data area of the set's drives */
+    uint64_t offset;     /* in the data area of the set's drives; with parity: in the pool's data */
+    uint64_t row, row_end; /* what it touches of the data area of the set's drives */
     uint64_t since_ns;
     uint64_t tried[DRIVE_WORDS], broken[DRIVE_WORDS]; /* a read: positions */
     uint64_t landed[DRIVE_WORDS];                     /* a write: positions that answered OK */
@@ -423,6 +491,11 @@ struct array {
     struct list legs_free, legs_ended;
     uint64_t legs_waiting[DRIVE_WORDS];  /* drives that may have some */
     uint32_t legs_free_count, legs_sent; /* free: in the list, or never taken */
+    struct stripe stripe[STRIPE_MAX];
+    struct list stripes_free, stripes_ready, stripe_bucket[STRIPE_BUCKETS];
+    struct list stripes_awaited; /* parts: for a stripe to be free */
+    uint32_t stripes_free_count;
+    uint64_t stripe_memory; /* reserved by them */
     struct part part[PART_MAX];
     uint32_t parts_used; /* as legs_used */
     struct list parts_free;

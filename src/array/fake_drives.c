@@ -607,6 +607,7 @@ void fake_pool(struct fake_world *w, enum raid_level level, const int *drives, i
     struct manage_request request = {.verb = MANAGE_POOL_CREATE, .name = "p1", .uuid = {1, 2, 3}};
     request.level = (uint8_t)level;
     request.cache = CACHE_MIRRORED;
+    request.chunk_bytes = w->chunk_bytes;
     request.drive_count = (uint8_t)count;
     for (int i = 0; i < count; i++)
         request.drives[i] = (uint8_t)fake_number(drives[i]);

@@ -66,6 +66,7 @@ struct fake_world {
     uint64_t answer_ns;   /* answers are on their way for up to this long, past each other */
     uint64_t record_ns;   /* the record follows after up to this long */
     bool keeps_changes;   /* does not call array_carry_end() */
+    uint32_t chunk_bytes; /* of the pool that fake_pool() makes; 0: what is usual */
     struct slice hog[32]; /* buffers that nobody else can have */
     /* what it heard */
     uint32_t bad, returned, synced, carried, stored, loaded, begun, clean, refused;

@@ -192,7 +192,7 @@ static void cut_piece(const struct array *array, struct array_io *io, struct par
     uint64_t left, offset = io_place(array, io, io->at, &left);
     struct place place;
     bool mapped;
-    level_locate(pool, offset, &place);
+    level_locate(pool, io->op, offset, &place);
     uint64_t length = least(left, place.length);
     if (io->op == ARRAY_READ)
         length = provision_run(pool, offset, length, &mapped);
@@ -201,6 +201,20 @@ static void cut_piece(const struct array *array, struct array_io *io, struct par
     part->length = (uint32_t)length;
     part->at = (uint32_t)io->at;
     io->at += length;
+}
+
+/* ... of a level whose fills are cut as its writes. */
+static bool cut_fill_piece(const struct pool *pool, struct array_io *io, struct part *part,
+                           bool mapped, uint64_t offset, uint64_t left)
+{
+    struct place place;
+    level_locate(pool, ARRAY_FILL, offset, &place);
+    part->op = ARRAY_FILL;
+    part->set = place.set;
+    part->offset = place.offset;
+    part->length = (uint32_t)least(left, place.length);
+    io->at += mapped ? part->length : left;
+    return mapped;
 }
 
 /* The next piece of a fill, or of the edges of what is unmapped: set by set of each extent, each
@@ -217,6 +231,11 @@ static bool cut_fill(struct array *array, struct array_io *io, struct part *part
             left = pool->provision.kept && mapped
                        ? least(left, provision_end(pool, offset) - offset)
                        : run;
+        }
+        if (!level_spans(pool)) {
+            if (cut_fill_piece(pool, io, part, mapped, offset, left))
+                return true;
+            continue;
         }
         level_span(pool, offset, left, (uint8_t)io->set, &first, &end);
         if (mapped && first + io->within < end) {
@@ -246,7 +265,7 @@ static bool gather(struct array *array, struct array_io *io)
     uint64_t offset = io_place(array, io, 0, &left);
     struct place place;
     bool mapped;
-    level_locate(pool, offset, &place);
+    level_locate(pool, io->op, offset, &place);
     if (least(left, place.length) >= bytes && provision_run(pool, offset, left, &mapped) >= bytes &&
         mapped)
         return true;
@@ -316,6 +335,8 @@ static int cut(struct array *array, struct array_io *io)
         part_free(array, part);
         return 0;
     }
+    if (io->op != ARRAY_FLUSH)
+        level_rows(io_pool(array, io), part);
     bool last = io->op == ARRAY_FLUSH || (!fills && io->at == io_bytes(array, io));
     part_go(array, part);
     return last ? 0 : 1;

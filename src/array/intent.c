@@ -5,7 +5,7 @@
  *    is SYNCED only after it was sent the whole map
  * W3 a bit leaves `set`, and then the drives, only when every drive of the pool is GOOD, was
  *    flushed after the last write to the region had ended, no write lingers, and no copy of the
- *    region is in doubt
+ *    region is in doubt, nor its parity suspect
  * W4 at most one map write is under way per pool; on each drive it goes to the slot that does not
  *    hold that drive's newest map: whatever tears it, the one before stays. Drives may differ,
  *    since the reign before may have ended between two of them; our epoch makes our maps the newest
@@ -252,8 +252,10 @@ static void candidates(const struct array *array, struct pool *pool, bool all)
     intent->clear = intent->set;
     if (!array->settled && !all && !mutant(MUTANT_INTENT_CLEARED_UNSETTLED))
         bits_remove_all(&intent->clear, &intent->found); /* W5 */
-    if (!mutant(MUTANT_INTENT_CLEARED_IN_DOUBT))
+    if (!mutant(MUTANT_INTENT_CLEARED_IN_DOUBT)) {
         bits_remove_all(&intent->clear, &pool->doubt);
+        bits_remove_all(&intent->clear, &pool->suspect);
+    }
     if (!all && !mutant(MUTANT_INTENT_CLEARED_IN_USE)) {
         bits_remove_all(&intent->clear, &intent->recent);
         bits_remove_all(&intent->clear, &intent->older);
@@ -340,7 +342,7 @@ static void tick(struct array *array, struct pool *pool)
 static bool may_end(const struct array *array, const struct pool *pool)
 {
     return array->quiescing && array->ios == 0 && array->carry.count == 0 && !array->store.active &&
-           !array->store.wanted && bits_empty(&pool->doubt) &&
+           !array->store.wanted && bits_empty(&pool->doubt) && bits_empty(&pool->suspect) &&
            pool->intent.clearing == CLEAR_IDLE && pool->intent.legs == 0 && !pool->intent.quiet &&
            !may_land(array, pool);
 }

@@ -24,6 +24,7 @@
 #include "array/probe.h"
 #include "array/provision.h"
 #include "array/resync.h"
+#include "array/stripe.h"
 #include "array/sync.h"
 #include "base/must.h"
 
@@ -203,6 +204,9 @@ void leg_settle(struct array *array)
             break;
         case LEG_COPY:
             resync_leg_ended(array, leg);
+            break;
+        case LEG_STRIPE:
+            stripe_leg_ended(array, leg);
             break;
         case LEG_SYNC:
             sync_leg_ended(array, leg);

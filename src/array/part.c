@@ -33,6 +33,7 @@ struct part *part_new(struct array *array, struct array_io *io, uint8_t pool)
     }
     memset(part, 0, sizeof *part);
     list_init(&part->link);
+    list_init(&part->stripe_link);
     part->used = true;
     part->io = io;
     part->op = io->op;
@@ -52,7 +53,7 @@ bool part_room(const struct array *array)
     return array->parts_used < PART_MAX || !list_empty(&array->parts_free);
 }
 
-static void over(struct array *array, struct part *part)
+void part_over(struct array *array, struct part *part)
 {
     struct pool *pool = &array->pool[part->pool];
     struct array_io *io = part->io;
@@ -109,8 +110,8 @@ static void begin(struct array *array, struct part *part)
     }
     part->since_ns = 0;
     level_start(array, part);
-    if (part->legs == 0)
-        over(array, part);
+    if (part->legs == 0 && !part->held)
+        part_over(array, part);
 }
 
 void part_go(struct array *array, struct part *part)
@@ -118,7 +119,7 @@ void part_go(struct array *array, struct part *part)
     struct pool *pool = &array->pool[part->pool];
     if (pool->map_known && !pool->born) {
         part->failed = true; /* its drives are not those of this pool */
-        over(array, part);
+        part_over(array, part);
         return;
     }
     if (!must_wait(array, pool, part)) {
@@ -143,8 +144,8 @@ void part_leg_ended(struct array *array, struct leg *leg)
 {
     struct part *part = &array->part[leg->index];
     level_leg_ended(array, part, leg);
-    if (part->legs == 0)
-        over(array, part);
+    if (part->legs == 0 && !part->held)
+        part_over(array, part);
 }
 
 void part_doubt(struct array *array, const struct part *part)
@@ -163,7 +164,7 @@ static void fail(struct array *array, struct part *part)
 {
     must(!part->started);
     part->failed = true;
-    over(array, part);
+    part_over(array, part);
 }
 
 void part_fail_unset(struct array *array, struct pool *pool)
@@ -208,7 +209,8 @@ void part_forget_pool(struct array *array, uint8_t pool)
         leg_forget(array, LEG_PART, i);
         leg_forget(array, LEG_REPAIR, i);
         part->legs = 0;
+        part->held = false;
         part->failed = true;
-        over(array, part);
+        part_over(array, part);
     }
 }

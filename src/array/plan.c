@@ -147,13 +147,20 @@ static bool check_level(struct planning *p)
     const struct manage_request *r = p->request;
     const struct level *level = level_find(r->level);
     if (!level)
-        return refuse(p, "pool", r->name, "no such RAID level; use 0, 1 or 10");
+        return refuse(p, "pool", r->name, "no such RAID level; use 0, 1, 10, 5 or 6");
     if (r->drive_count < level->drives_min) {
         text_append(&p->sentence, level->name);
         text_append(&p->sentence, " needs ");
         text_number(&p->sentence, level->drives_min);
         text_append(&p->sentence, " drives at least: name more for ");
         return refuse(p, "pool", r->name, "too few drives");
+    }
+    if (r->drive_count > level->drives_max) {
+        text_append(&p->sentence, level->name);
+        text_append(&p->sentence, " takes ");
+        text_number(&p->sentence, level->drives_max);
+        text_append(&p->sentence, " drives at most: make several pools instead of ");
+        return refuse(p, "pool", r->name, "too many drives");
     }
     if (level->drives_even && r->drive_count % 2)
         return refuse(p, "pool", r->name,

@@ -141,7 +141,7 @@ static void test_refusals(void **state)
          "pool q: drive t0/20 is not known: no loop switch has it; check the tray and its loop "
          "switch, or choose another"},
         {2, {0, 4}, RAID_1, "pool q: drive t0/04 has failed; replace it, or choose another"},
-        {2, {0, 32}, (enum raid_level)9, "pool q: no such RAID level; use 0, 1 or 10"},
+        {2, {0, 32}, (enum raid_level)9, "pool q: no such RAID level; use 0, 1, 10, 5 or 6"},
     };
     struct manage_request r = pool_request("p", 1, 2, (const int[]){1, 33});
     assert_true(manage(s, &r, text));

@@ -11,6 +11,7 @@
 #include "array/level.h"
 #include "array/part.h"
 #include "array/provision.h"
+#include "array/stripe.h"
 #include "array/sync.h"
 #include "base/must.h"
 
@@ -29,11 +30,11 @@ bool pools_makes_sense(const struct pool_info *info, uint64_t data_bytes)
     const struct level *level = level_find((uint8_t)info->level);
     uint32_t chunk = info->chunk_bytes;
     uint8_t count = info->drive_count;
-    if (!level || count < level->drives_min || count > DRIVE_MAX ||
+    if (!level || count < level->drives_min || count > level->drives_max ||
         (level->drives_even && count % 2) || data_bytes == 0 || data_bytes % LAYOUT_UNIT ||
         chunk < LAYOUT_BLOCK || chunk > CHUNK_MAX || (chunk & (chunk - 1)))
         return false;
-    return data_bytes / LAYOUT_UNIT <= UINT32_MAX / (count / level->members(count));
+    return level_capacity(level, count, 1) <= UINT32_MAX / (data_bytes / LAYOUT_UNIT);
 }
 
 void pools_reset(struct pool *pool)
@@ -45,7 +46,8 @@ void pools_reset(struct pool *pool)
     memset(&pool->intent, 0, sizeof pool->intent);
     provision_reset(pool);
     bits_clear(&pool->doubt);
-    pool->doubtful = false;
+    bits_clear(&pool->suspect);
+    pool->doubtful = pool->suspicious = false;
     slice_drop(&pool->copy.data);
     memset(&pool->copy, 0, sizeof pool->copy);
     pool->copy.skip = UINT32_MAX;
@@ -77,10 +79,12 @@ void pools_add(struct array *array, const struct pool_info *info, uint64_t data_
     pool->info = *info;
     pool->info.used_bytes = 0;
     pool->volumes = 0;
-    pool->members = level_find((uint8_t)info->level)->members(info->drive_count);
+    const struct level *level = level_find((uint8_t)info->level);
+    pool->members = level->members(info->drive_count);
     pool->sets = (uint8_t)(info->drive_count / pool->members);
     pool->data_bytes = data_bytes;
-    pool->info.size_bytes = data_bytes * pool->sets;
+    pool->parity = level->parity;
+    pool->info.size_bytes = level_capacity(level, info->drive_count, data_bytes);
     pool->region_bytes = layout_region_bytes(data_bytes);
     pool->regions = (uint32_t)((data_bytes + pool->region_bytes - 1) / pool->region_bytes);
     provision_size(pool);
@@ -107,6 +111,7 @@ void pools_drop(struct array *array, uint8_t index)
     must(pool->used && pool->volumes == 0);
     carry_pool_dropped(array, index);
     provision_pool_dropped(array, index);
+    stripe_forget(array, index);
     part_forget_pool(array, index);
     leg_forget(array, LEG_MAP, index);
     leg_forget(array, LEG_CLEAR, index);

@@ -278,6 +278,9 @@ static void known(struct array *array, struct pool *pool)
         bits_add_all(&pool->doubt, &pool->intent.set);
     else
         pool->intent.found = pool->intent.set; /* W5 */
+    if (pool->parity && !mutant(MUTANT_PARITY_OF_BEFORE_TRUSTED))
+        pool->suspect = pool->intent.set;
+    pool->suspicious = true;
     pool->doubtful = pool->intent.active = true;
     intent_known(array, pool);
     trace_info(array->trace, "pool %s: %u of %u regions are in its write-intent map%s",

@@ -33,8 +33,9 @@ static uint8_t members_all(uint8_t drive_count)
     return drive_count;
 }
 
-static void locate(const struct pool *pool, uint64_t offset, struct place *out)
+static void locate(const struct pool *pool, enum array_op op, uint64_t offset, struct place *out)
 {
+    (void)op;
     uint64_t chunk = pool->info.chunk_bytes;
     if (pool->sets == 1) {
         *out = (struct place){0, offset, pool->info.size_bytes - offset};
@@ -44,6 +45,14 @@ static void locate(const struct pool *pool, uint64_t offset, struct place *out)
     out->set = (uint8_t)(number % pool->sets);
     out->offset = number / pool->sets * chunk + inside;
     out->length = chunk - inside;
+}
+
+static void rows(const struct pool *pool, uint64_t offset, uint64_t length, uint64_t *first,
+                 uint64_t *end)
+{
+    (void)pool;
+    *first = offset;
+    *end = offset + length;
 }
 
 /* How much of the first `offset` bytes of the pool lies in that set. */
@@ -137,14 +146,6 @@ static void write_ended(struct array *array, struct part *part, const struct leg
 
 /* ---- reads ---- */
 
-static bool readable(const struct drive *drive)
-{
-    bool good = drive->state == DRIVE_STATE_GOOD ||
-                (drive->state == DRIVE_STATE_STALE && mutant(MUTANT_STALE_DRIVE_READ)) ||
-                (drive->state == DRIVE_STATE_FAILED && mutant(MUTANT_FAILED_DRIVE_READ));
-    return good && !drives_alien(drive) && drive->probe != PROBE_GONE;
-}
-
 /* Lower is better. */
 static uint64_t cost(const struct array *array, int number)
 {
@@ -168,7 +169,7 @@ static int choose(struct array *array, const struct part *part, bool *others)
         uint32_t position;
         const struct drive *drive =
             member(array, part, (part->turn + i) % pool->members, &position);
-        if (!readable(drive) || position_has(part->tried, position))
+        if (!drives_readable(drive) || position_has(part->tried, position))
             continue;
         uint8_t number = pool->info.drives[position];
         reached += drives_reached(array, number);
@@ -226,7 +227,7 @@ static void repair(struct array *array, struct part *part)
     for (uint32_t m = 0; m < pool->members; m++) {
         uint32_t position;
         const struct drive *drive = member(array, part, m, &position);
-        if (!position_has(part->broken, position) || !readable(drive))
+        if (!position_has(part->broken, position) || !drives_readable(drive))
             continue;
         uint8_t number = pool->info.drives[position];
         struct leg *leg = leg_new(array, LEG_REPAIR, part_index(array, part), number, DRIVE_WRITE,
@@ -266,21 +267,6 @@ static void read_ended(struct array *array, struct part *part, struct leg *leg)
 
 /* ---- the level's vtable ---- */
 
-static void flush_start(struct array *array, struct part *part)
-{
-    const struct pool *pool = &array->pool[part->pool];
-    for (uint8_t p = 0; p < pool->info.drive_count; p++) {
-        if (!drives_takes_part(&array->drive[pool->info.drives[p]]))
-            continue;
-        struct leg *leg = leg_new(array, LEG_PART, part_index(array, part), pool->info.drives[p],
-                                  DRIVE_FLUSH, 0, 0);
-        must(leg);
-        part->legs++;
-    }
-    if (part->legs == 0)
-        part->failed = true;
-}
-
 static void start(struct array *array, struct part *part)
 {
     switch (part->op) {
@@ -293,10 +279,8 @@ static void start(struct array *array, struct part *part)
         write_start(array, part);
         return;
     case ARRAY_UNMAP: /* its edges are fills */
+    case ARRAY_FLUSH: /* level.c */
         break;
-    case ARRAY_FLUSH:
-        flush_start(array, part);
-        return;
     }
 }
 
@@ -311,10 +295,8 @@ static void leg_ended(struct array *array, struct part *part, struct leg *leg)
         write_ended(array, part, leg);
         return;
     case ARRAY_UNMAP:
-        break;
     case ARRAY_FLUSH:
-        part->failed |= leg->end == LEG_ERROR || leg->end == LEG_TIMEOUT;
-        return;
+        break;
     }
 }
 
@@ -322,10 +304,12 @@ const struct level level_raid_0 = {
     .level = RAID_0,
     .name = "raid0",
     .drives_min = 1,
+    .drives_max = DRIVE_MAX,
     .drives_even = false,
     .redundant = false,
     .members = members_one,
     .locate = locate,
+    .rows = rows,
     .span = span,
     .lives = lives,
     .start = start,
@@ -336,10 +320,12 @@ const struct level level_raid_1 = {
     .level = RAID_1,
     .name = "raid1",
     .drives_min = 2,
+    .drives_max = DRIVE_MAX,
     .drives_even = false,
     .redundant = true,
     .members = members_all,
     .locate = locate,
+    .rows = rows,
     .span = span,
     .lives = lives,
     .start = start,
@@ -350,10 +336,12 @@ const struct level level_raid_10 = {
     .level = RAID_10,
     .name = "raid10",
     .drives_min = 2,
+    .drives_max = DRIVE_MAX,
     .drives_even = true,
     .redundant = true,
     .members = members_two,
     .locate = locate,
+    .rows = rows,
     .span = span,
     .lives = lives,
     .start = start,

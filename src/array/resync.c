@@ -17,6 +17,7 @@
 #include "array/leg.h"
 #include "array/level.h"
 #include "array/part.h"
+#include "array/stripe.h"
 #include "array/sync.h"
 #include "base/must.h"
 
@@ -152,6 +153,13 @@ static bool choose(struct array *array, struct pool *pool)
         pool->copy.doubt = true;
         return true;
     }
+    region = pool->suspicious ? bits_next(&pool->suspect, pool->copy.cursor) : -1;
+    pool->suspicious = region >= 0;
+    if (region >= 0) {
+        run_begin(array, pool, (uint32_t)region);
+        pool->copy.doubt = true;
+        return true;
+    }
     return choose_stale(array, pool) || choose_state(array, pool);
 }
 
@@ -185,8 +193,10 @@ static void run_over(struct array *array, struct pool *pool)
     run_abandon(array, pool, copy->incomplete ? RETRY_NS : 0);
     if (copy->incomplete)
         return;
-    if (copy->doubt)
+    if (copy->doubt) {
         bits_remove(&pool->doubt, copy->region); /* R3 */
+        bits_remove(&pool->suspect, copy->region);
+    }
     for (uint8_t p = 0; p < pool->info.drive_count; p++)
         if (position_has(copy->targets, p))
             bits_remove(at_position(array, pool, p)->lacks, copy->region); /* R3 */
@@ -195,6 +205,8 @@ static void run_over(struct array *array, struct pool *pool)
 static bool anything_to_do(struct array *array, const struct pool *pool)
 {
     uint32_t first, end, takers = 0, sources = 0;
+    if (pool->parity && pool->copy.doubt)
+        return true;
     range(pool, &first, &end);
     for (uint32_t p = first; p < end; p++) {
         sources += is_source(array, pool, p);
@@ -248,6 +260,10 @@ static void next_chunk(struct array *array, struct pool *pool)
     if (copy->at >= copy->small_end)
         copy->small = false;
     uint64_t most = copy->small ? LAYOUT_BLOCK : COPY_BYTES;
+    if (pool->parity && !copy->state_slots && !copy->small) {
+        most = pool->info.chunk_bytes - copy->at % pool->info.chunk_bytes;
+        most = most < stripe_resync_bytes(pool) ? most : stripe_resync_bytes(pool);
+    }
     copy->length = (uint32_t)(copy->end - copy->at < most ? copy->end - copy->at : most);
     memset(copy->tried, 0, sizeof copy->tried);
     copy->refused = false;
@@ -287,7 +303,7 @@ static void unreadable(struct array *array, struct pool *pool)
         run_abandon(array, pool, RETRY_NS);
         return;
     }
-    if (copy->refused || untried(array, pool)) {
+    if (copy->refused || (!pool->parity && untried(array, pool))) {
         run_abandon(array, pool, RETRY_NS);
         return;
     }
@@ -342,7 +358,28 @@ static void drained(struct array *array, struct pool *pool)
             leg_may_land(array, pool->info.drives[p], on_drive(copy), copy->length) &&
             !mutant(MUTANT_COPY_WHILE_LINGERING))
             return; /* R1: its answer, or a login, wakes us */
-    read_next(array, pool);
+    if (!pool->parity || copy->state_slots)
+        read_next(array, pool);
+    else if (stripe_resync(array, pool))
+        pool->copy.state = COPY_WRITING;
+}
+
+void resync_stripe_free(struct array *array, struct pool *pool)
+{
+    if (pool->copy.state == COPY_DRAIN)
+        drained(array, pool);
+}
+
+void resync_stripe_ended(struct array *array, struct pool *pool, enum resync_end end)
+{
+    struct copy *copy = &pool->copy;
+    must(pool->parity && copy->running && copy->state == COPY_WRITING);
+    copy->refused |= end == RESYNC_REFUSED;
+    copy->incomplete |= end == RESYNC_INCOMPLETE;
+    if (end == RESYNC_DONE || end == RESYNC_INCOMPLETE)
+        chunk_over(array, pool);
+    else
+        unreadable(array, pool);
 }
 
 static void read_ended(struct array *array, struct pool *pool, struct leg *leg)
@@ -392,7 +429,7 @@ void resync_pump(struct array *array, struct pool *pool)
     struct copy *copy = &pool->copy;
     if (array->phase != PHASE_RUNNING || !pool->map_known || !pool->born || !level_redundant(pool))
         return;
-    bool wanted = copy->running || pool->doubtful || pool->stale > 0;
+    bool wanted = copy->running || pool->doubtful || pool->suspicious || pool->stale > 0;
     if (copy->state == COPY_IDLE && wanted && (copy->running || choose(array, pool)))
         next_chunk(array, pool);
     if (copy->state == COPY_DRAIN)

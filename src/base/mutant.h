@@ -214,6 +214,10 @@
     X(FAILED_WRITE_TRUSTED, "M3 of raid_mirror", "a write that failed leaves its regions without doubt") \
     X(READ_IN_DOUBT, "A3 of part", "I/O goes to a region in doubt") \
     X(RESYNC_BESIDE_WRITE, "R1 of resync", "a chunk is copied while it is written") \
+    X(STRIPE_UNLOCKED, "N1", "two works are done in one stripe at a time") \
+    X(PARITY_UNROTATED, "parity.h", "parity is on the same drives in every stripe") \
+    X(SUSPECT_PARITY_TRUSTED, "Q2", "new parity is made from parity that may not be that of the data") \
+    X(PARITY_OF_BEFORE_TRUSTED, "Q2", "parity of regions that the reign before was writing is not made anew") \
     X(COPY_FROM_STALE, "R2 of resync", "what is copied comes from a drive that is not good") \
     X(RESYNC_OVER_CHANGE, "R3 of resync", "a region counts as copied although a drive changed its state meanwhile") \
     X(UNREADABLE_COPIED, "R4 of resync", "what nobody can read counts as copied") \
