@@ -28,7 +28,7 @@ static bool get_pattern(struct step *step)
 {
     struct stripe *stripe = step->stripe;
     const struct part *part = step->piece[0].part;
-    if (step->zeroes || part->op != ARRAY_FILL || stripe->pattern.buffer)
+    if (part->op != ARRAY_FILL || !part->io->data.buffer || stripe->pattern.buffer)
         return true;
     if (!get(step, &stripe->pattern))
         return false;

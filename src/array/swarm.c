@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "array/swarm.h"
 
+#include "array/fake_parity.h"
 #include "base/must.h"
 
 /* ---- the oracle ---- */
@@ -59,7 +60,25 @@ int swarm_holders(const struct swarm *s, uint32_t at, const int **out, uint64_t 
         *offset = LAYOUT_DATA + chunk / sets * 65536 + byte % 65536;
         *out = s->drives + chunk % sets * 2;
     }
+    if (s->parity > 0) {
+        uint32_t drives = (uint32_t)s->drive_count, parity = (uint32_t)s->parity;
+        uint64_t chunk = byte / 65536, stripe = chunk / (drives - parity);
+        *offset = LAYOUT_DATA + stripe * 65536 + byte % 65536;
+        *out = s->drives +
+               fake_data_drive(stripe, drives, parity, (uint32_t)(chunk % (drives - parity)));
+        return 1;
+    }
     return s->members;
+}
+
+void swarm_check_parity(const struct swarm *s)
+{
+    const uint8_t *at[FAKE_DRIVES];
+    for (int i = 0; i < s->drive_count; i++)
+        at[i] = s->w->drive[s->drives[i]].now + LAYOUT_DATA;
+    if (s->parity > 0)
+        must(fake_parity_wrong(at, (uint32_t)s->drive_count, (uint32_t)s->parity,
+                               layout_data_bytes(FAKE_BYTES), 65536) < 0);
 }
 
 bool swarm_mapped(const struct swarm *s, uint32_t at)
@@ -88,7 +107,7 @@ static void check_landed(const struct swarm *s, const struct request *r)
             if (r->io.fua)
                 must(memcmp(drive->durable + offset, drive->now + offset, BLOCK) == 0);
         }
-        must(good > 0);
+        must(good > 0 || s->parity > 0);
     }
 }
 

@@ -62,7 +62,7 @@ struct swarm {
     uint64_t stamps;
     bool flushing; /* one at a time: each block knows one flush */
     const int *drives;
-    int drive_count, members;
+    int drive_count, members, parity; /* members: of a mirror set, or of a stripe */
     enum raid_level level;
     struct trouble trouble[TROUBLES];
     uint64_t settling_ns[FAKE_DRIVES]; /* its loop switch has logged in just now */
@@ -88,9 +88,11 @@ static inline uint64_t swarm_draw(struct swarm *s, uint64_t below)
 uint64_t swarm_stamp(const uint8_t *at);
 /* A read has seen that stamp there: aborts if it must not. */
 void swarm_saw(struct swarm *s, uint32_t at, uint64_t stamp);
-/* Which drives hold a block, and where; how many. */
+/* Which drives hold a block, and where; how many. (Parity is not counted.) */
 int swarm_holders(const struct swarm *s, uint32_t at, const int **out, uint64_t *offset);
 
+/* Of levels with parity: it is that of the data on every drive. */
+void swarm_check_parity(const struct swarm *s);
 /* Does a drive hold it? Else it reads as zeroes. */
 bool swarm_mapped(const struct swarm *s, uint32_t at);
 bool swarm_writes(const struct request *r);

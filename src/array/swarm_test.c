@@ -3,11 +3,11 @@
  * to themselves, are replaced by empty ones; answers that are lost or pass each other; logins in a
  * row; fences; buffers that run out; changes of the record, takeovers, power cuts and a volume that
  * grows, at any moment, one on top of the other. Only this is spared: one GOOD drive of each mirror
- * set.
+ * set, and of a pool with parity all but as many as it may lose.
  *
  * The oracle knows for each block of the volume what a read may see; a write that is answered must
- * be on every drive that the record calls GOOD; at the end all copies agree, and the maps are
- * empty.
+ * be on every drive that the record calls GOOD; at the end all copies agree, parity is that of the
+ * data, and the maps are empty.
  *
  *   array_swarm_test [first seed [seeds [loud]]] */
 #include <setjmp.h>
@@ -102,13 +102,13 @@ static bool troubled(const struct swarm *s, int d)
 static bool spares(const struct swarm *s, uint32_t mask)
 {
     for (int set = 0; set < s->drive_count; set += s->members) {
-        bool lives = false;
+        int lives = 0;
         for (int i = set; i < set + s->members; i++) {
             int d = s->drives[i];
-            lives |= s->w->drive[d].record == DRIVE_STATE_GOOD && !s->w->drive[d].wanted &&
+            lives += s->w->drive[d].record == DRIVE_STATE_GOOD && !s->w->drive[d].wanted &&
                      !(mask >> d & 1) && !troubled(s, d);
         }
-        if (!lives)
+        if (lives < (s->parity ? s->members - s->parity : 1))
             return false;
     }
     return true;
@@ -452,20 +452,26 @@ static void say(void *world, const struct trace *from, enum trace_level level, u
 static void begin(struct swarm *s, uint64_t seed)
 {
     static const int two[] = {0, 4}, three[] = {0, 4, 1}, four[] = {0, 4, 5, 1};
+    static const int six[] = {0, 4, 1, 5, 2, 6};
     static const struct {
         enum raid_level level;
         const int *drives;
-        int count, members;
+        int count, members, parity;
         uint32_t blocks;
     } shapes[] = {
-        {RAID_1, two, 2, 2, 6144}, {RAID_1, three, 3, 3, 6144}, {RAID_10, four, 4, 2, 12288}};
+        {RAID_1, two, 2, 2, 0, 6144},    {RAID_1, three, 3, 3, 0, 6144},
+        {RAID_10, four, 4, 2, 0, 12288}, {RAID_5, three, 3, 3, 1, 12288},
+        {RAID_5, six, 6, 6, 1, 12288},   {RAID_6, four, 4, 4, 2, 12288},
+        {RAID_6, six, 6, 6, 2, 12288},
+    };
     memset(s, 0, sizeof *s);
     s->w = fake_new(seed);
-    uint64_t shape = swarm_draw(s, 3);
+    uint64_t shape = swarm_draw(s, sizeof shapes / sizeof shapes[0]);
     s->level = shapes[shape].level;
     s->drives = shapes[shape].drives;
     s->drive_count = shapes[shape].count;
     s->members = shapes[shape].members;
+    s->parity = shapes[shape].parity;
     s->blocks_most = shapes[shape].blocks;
     s->blocks = 2048 + (uint32_t)swarm_draw(s, 2048);
     if (loud)
@@ -538,6 +544,7 @@ static void finish(struct swarm *s)
     struct array_status status;
     array_describe(w->array, &status);
     must(status.regions_set == 0);
+    swarm_check_parity(s);
     s->synced += w->synced;
     fake_free(w);
 }
