@@ -371,8 +371,7 @@ void array_describe(const struct array *array, struct array_status *out)
         uint32_t each = pool->parity ? pool->members : pool->sets;
         out->regions_set += bits_count(&pool->intent.set);
         out->regions_in_doubt += doubt;
-        out->resync_left_bytes +=
-            (doubt + bits_count(&pool->suspect)) * pool->region_bytes * each;
+        out->resync_left_bytes += (doubt + bits_count(&pool->suspect)) * pool->region_bytes * each;
         for (uint8_t d = 0; d < pool->info.drive_count; d++) {
             const struct drive *drive = &array->drive[pool->info.drives[d]];
             if (drive->state == DRIVE_STATE_STALE)

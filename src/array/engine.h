@@ -21,9 +21,9 @@ enum {
     PARITY_DRIVES_MAX = 32,      /* of a pool with parity */
     /* of the legs for what is not cut from host I/O: maps, resynchronisation, state; stripes */
     LEG_RESERVE = 1024 + STRIPE_MAX * STRIPE_LEGS,
-    PART_MAX = 4096, /* pieces of host I/O in one mirror set, or one stripe */
-    DRIVE_DEPTH = 64,   /* commands under way per drive */
-    SEND_MAX = 2000,    /* actions of one pump */
+    PART_MAX = 4096,  /* pieces of host I/O in one mirror set, or one stripe */
+    DRIVE_DEPTH = 64, /* commands under way per drive */
+    SEND_MAX = 2000,  /* actions of one pump */
     NOTICE_MAX = 1024,
     EXTENTS_MAX = 64, /* of a volume */
     CARRY_MAX = 64,   /* effects being carried out */
@@ -361,7 +361,7 @@ struct stripe {
 /* ---- host I/O: hostio.c, part.c ---- */
 
 struct part {
-    struct list link; /* free; its pool's blocked or writing; or alone */
+    struct list link;        /* free; its pool's blocked or writing; or alone */
     struct list stripe_link; /* waiting for a stripe, or of one */
     struct array_io *io;
     enum array_op op;

@@ -7,11 +7,8 @@
 #include "base/must.h"
 
 static const struct level *const levels[] = {
-    [RAID_0] = &level_raid_0,
-    [RAID_1] = &level_raid_1,
-    [RAID_10] = &level_raid_10,
-    [RAID_5] = &level_raid_5,
-    [RAID_6] = &level_raid_6,
+    [RAID_0] = &level_raid_0, [RAID_1] = &level_raid_1, [RAID_10] = &level_raid_10,
+    [RAID_5] = &level_raid_5, [RAID_6] = &level_raid_6,
 };
 
 const struct level *level_find(uint8_t level)
@@ -38,8 +35,7 @@ void level_locate(const struct pool *pool, enum array_op op, uint64_t offset, st
     must(offset < pool->info.size_bytes);
     of(pool)->locate(pool, op, offset, out);
     must(out->set < pool->sets && out->length > 0);
-    must(out->offset + out->length <=
-         (pool->parity ? pool->info.size_bytes : pool->data_bytes));
+    must(out->offset + out->length <= (pool->parity ? pool->info.size_bytes : pool->data_bytes));
 }
 
 void level_rows(const struct pool *pool, struct part *part)

@@ -107,8 +107,8 @@ void parity_change(const struct pool *pool, uint32_t length, uint32_t member, co
     ec_encode_data_update((int)length, 1, rows, 0, tables, source, out);
 }
 
-/* What the data member or parity counts in the missing member x, by P or by Q alone; in x, when y is
- * missing, too, by both: from P = sum of D and Q = sum of 2^i D. */
+/* What the data member or parity counts in the missing member x, by P or by Q alone; in x, when y
+ * is missing, too, by both: from P = sum of D and Q = sum of 2^i D. */
 static uint8_t solve_one(const struct pool *pool, uint32_t x, bool by_q, uint32_t member)
 {
     if (!by_q)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RAID 5 and 6: data striped by chunk over all drives but one or two, whose chunks of the stripe are
- * parity (parity.h says where). What one drive can give is read from it at once; everything that
- * has to do with parity goes through the stripe (stripe.h), one work at a time.
+/* RAID 5 and 6: data striped by chunk over all drives but one or two, whose chunks of the stripe
+ * are parity (parity.h says where). What one drive can give is read from it at once; everything
+ * that has to do with parity goes through the stripe (stripe.h), one work at a time.
  *
  * The rules of writes and reads M1 to M3 of raid_mirror.c hold here too; of M2 the last half is: so
  * many GOOD drives hold their part of the stripe that the others' can be recovered. */

@@ -22,5 +22,4 @@ enum resync_end {
 void resync_stripe_free(struct array *array, struct pool *pool);
 void resync_stripe_ended(struct array *array, struct pool *pool, enum resync_end end);
 
-
 #endif

@@ -225,8 +225,8 @@ static void work_over(struct array *array, struct stripe *stripe)
 {
     enum stripe_work work = stripe->work;
     struct pool *pool = &array->pool[stripe->pool];
-    enum resync_end end = !stripe->failed  ? RESYNC_DONE
-                          : stripe->wrote  ? RESYNC_INCOMPLETE
+    enum resync_end end = !stripe->failed   ? RESYNC_DONE
+                          : stripe->wrote   ? RESYNC_INCOMPLETE
                           : stripe->refused ? RESYNC_REFUSED
                                             : RESYNC_UNREADABLE;
     struct part *part;
@@ -284,8 +284,7 @@ static bool gathers(const struct step *step)
 {
     const struct stripe *stripe = step->stripe;
     struct part *part = list_first(&stripe->parts, struct part, stripe_link);
-    if (stripe->work != STRIPE_READ || stripe->to - stripe->at == part->length ||
-        part->data.buffer)
+    if (stripe->work != STRIPE_READ || stripe->to - stripe->at == part->length || part->data.buffer)
         return true;
     struct buffer *buffer = buffer_get(step->array->buffers, part->length);
     if (buffer)
@@ -403,8 +402,7 @@ void stripe_leg_ended(struct array *array, struct leg *leg)
     struct stripe *stripe = &array->stripe[leg->index];
     const struct pool *pool = &array->pool[stripe->pool];
     must(stripe->used && stripe->legs > 0);
-    uint32_t member =
-        parity_member(pool, stripe->number, array->drive[leg->drive].position);
+    uint32_t member = parity_member(pool, stripe->number, array->drive[leg->drive].position);
     stripe->legs--;
     if (stripe->phase == STRIPE_READING)
         read_ended(stripe, member, leg);

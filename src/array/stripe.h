@@ -28,7 +28,8 @@ void stripe_forget(struct array *array, uint8_t pool);
 void stripe_late(struct array *array, uint64_t late_ns);
 void stripe_check_all(const struct array *array);
 
-/* ---- within: stripe.c has the lock, stripe_plan.c what is read, stripe_make.c what is written ---- */
+/* ---- within: stripe.c has the lock, stripe_plan.c what is read, stripe_make.c what is written
+ * ---- */
 
 /* A piece of a part's data in one chunk, in the step under way. */
 struct piece {

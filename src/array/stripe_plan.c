@@ -46,8 +46,8 @@ static void add_pieces(struct step *step, const struct part *part, uint32_t *wri
         if (from >= to)
             continue;
         must(step->pieces < STRIPE_PIECES);
-        step->piece[step->pieces++] = (struct piece){
-            part, member, (uint32_t)from, (uint32_t)to, bytes_of(stripe, part, base + from - offset)};
+        step->piece[step->pieces++] = (struct piece){part, member, (uint32_t)from, (uint32_t)to,
+                                                     bytes_of(stripe, part, base + from - offset)};
         step->touched |= parity_bit(member);
         written[member] += (uint32_t)(to - from);
     }
@@ -173,8 +173,8 @@ static bool forgive(const struct step *step)
 {
     struct stripe *stripe = step->stripe;
     const struct array *array = step->array;
-    bool any = stripe->slow != 0 &&
-               array->now_ns - stripe->since_ns < array->limits->drive_total_ns;
+    bool any =
+        stripe->slow != 0 && array->now_ns - stripe->since_ns < array->limits->drive_total_ns;
     if (any)
         stripe->slow = 0;
     return any;
@@ -222,8 +222,8 @@ enum stripe_verdict stripe_plan(struct step *step)
     for (uint32_t left = choice.reads & ~held(stripe, members); left; left &= left - 1) {
         struct leg *leg = stripe_leg(step, (uint32_t)__builtin_ctz(left), DRIVE_READ, stripe->at,
                                      stripe->to - stripe->at);
-        leg->patience_ns = others ? step->array->limits->drive_ns
-                                  : step->array->limits->drive_total_ns;
+        leg->patience_ns =
+            others ? step->array->limits->drive_ns : step->array->limits->drive_total_ns;
     }
     return stripe->legs > 0 ? STRIPE_WAIT : STRIPE_GO;
 }

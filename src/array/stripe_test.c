@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RAID 5 and 6: writes of every shape against a model of the volume, with every set of drives missing
- * that may be; what they read and write; medium errors; many at a time; takeovers. */
+/* RAID 5 and 6: writes of every shape against a model of the volume, with every set of drives
+ * missing that may be; what they read and write; medium errors; many at a time; takeovers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,8 +21,8 @@ static const struct shape {
     enum raid_level level;
     uint32_t drives, parity, chunk;
 } shapes[] = {
-    {RAID_5, 3, 1, 4096},  {RAID_5, 4, 1, 16384},  {RAID_5, 8, 1, 4096},
-    {RAID_6, 4, 2, 4096},  {RAID_6, 6, 2, 16384},  {RAID_6, 8, 2, 65536},
+    {RAID_5, 3, 1, 4096}, {RAID_5, 4, 1, 16384}, {RAID_5, 8, 1, 4096},
+    {RAID_6, 4, 2, 4096}, {RAID_6, 6, 2, 16384}, {RAID_6, 8, 2, 65536},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
@@ -269,7 +269,7 @@ static void what_costs_least(void **state)
     check_cost(b, 0, 40, 2, 6);                 /* most: the other data */
     check_cost(b, 56, 24, 4, 4);                /* as much either way */
     fake_free(b->w);
-    b = bench_new(&shapes[4], 1);  /* 4 + 2, chunks of 32 blocks */
+    b = bench_new(&shapes[4], 1); /* 4 + 2, chunks of 32 blocks */
     check_cost(b, 0, 128, 0, 6);
     check_cost(b, 0, 32, 3, 3);
     check_cost(b, 32, 64, 2, 4);
@@ -330,8 +330,8 @@ static void many_in_one_stripe(void **state)
     }
 }
 
-/* The reign ends in the midst of writes; the next one writes them anew, in any case whole. Parity is
- * that of the data again when the map is empty, also where nobody wrote anew. */
+/* The reign ends in the midst of writes; the next one writes them anew, in any case whole. Parity
+ * is that of the data again when the map is empty, also where nobody wrote anew. */
 static void a_takeover(void **state)
 {
     (void)state;
@@ -409,13 +409,13 @@ static void refusals(void **state)
     r.level = RAID_5;
     r.drive_count = 2;
     assert_false(fake_ask(w, &r, text, sizeof text));
-    assert_string_equal(
-        text, "raid5 needs 3 drives at least: name more for pool p: too few drives");
+    assert_string_equal(text,
+                        "raid5 needs 3 drives at least: name more for pool p: too few drives");
     r.level = RAID_6;
     r.drive_count = 3;
     assert_false(fake_ask(w, &r, text, sizeof text));
-    assert_string_equal(
-        text, "raid6 needs 4 drives at least: name more for pool p: too few drives");
+    assert_string_equal(text,
+                        "raid6 needs 4 drives at least: name more for pool p: too few drives");
     r.drive_count = 33;
     assert_false(fake_ask(w, &r, text, sizeof text));
     assert_string_equal(text, "raid6 takes 32 drives at most: make several pools instead of pool "

@@ -55,12 +55,12 @@ static const struct catalogue_entry entries[] = {
      .meaning =
          "The record of the group says that the drive has failed: it did not answer in time, or "
          "erred.",
-     .effect = "Its pool lives on the other copies, and survives one failure less.",
+     .effect = "Its pool lives on the other drives, and survives one failure less.",
      .remedy = "Look at the drive. One that can be read again takes part by itself.",
      .metrics = "segue_drive_state"},
     {CHECK("DRIVE_OFFLINE", CATALOGUE_WARNING, "drive"),
      .meaning = "The loop switch cannot open the drive.",
-     .effect = "Its pool, if it has one, lives on the other copies.",
+     .effect = "Its pool, if it has one, lives on the other drives.",
      .remedy = "Look at its path; it comes back by itself once it is readable.",
      .metrics = "segue_drive_state"},
     {CHECK("DRIVE_RESYNC", CATALOGUE_WARNING, "drive"),
@@ -70,7 +70,7 @@ static const struct catalogue_entry entries[] = {
      .metrics = "segue_group_resync_left_bytes"},
     {CHECK("DRIVES_UNREACHED", CATALOGUE_WARNING, "group"),
      .meaning = "Drives of the group are behind a loop switch that does not answer.",
-     .effect = "Its pools live on the other copies.",
+     .effect = "Its pools live on the other drives.",
      .remedy = "Start the loop switch of their tray.", .metrics = "segue_tray_up"},
 
     {EVENT("UNIT_DROPPED", CATALOGUE_WARNING, "unit"),
@@ -113,12 +113,12 @@ static const struct catalogue_entry entries[] = {
      .metrics = "segue_tray_fence_epoch", .word = "fence"},
     {EVENT("DRIVE_FAILS", CATALOGUE_WARNING, "drive"),
      .meaning = "The record of the group says from now on that the drive has failed.",
-     .effect = "Its pool lives on the other copies.", .remedy = "segue explain DRIVE_FAILED.",
+     .effect = "Its pool lives on the other drives.", .remedy = "segue explain DRIVE_FAILED.",
      .metrics = "segue_drive_state", .word = "drive", .says = "state=failed"},
     {EVENT("DRIVE_STATE", CATALOGUE_INFO, "drive"),
      .meaning =
          "The record has another state for a drive: good, or stale while it is brought up to date.",
-     .effect = "Its pool lives on the other copies while it is not good.", .remedy = "Nothing.",
+     .effect = "Its pool lives on the other drives while it is not good.", .remedy = "Nothing.",
      .metrics = "segue_drive_state", .word = "drive"},
     {EVENT("CACHE_LOST", CATALOGUE_CRITICAL, "group"),
      .meaning =

@@ -18,7 +18,8 @@ struct check {
     bool taken[DRIVE_MAX]; /* drives of the pools so far */
 };
 
-static const enum raid_level levels[] = {RAID_0, RAID_1, RAID_10}; /* words of the schema */
+static const enum raid_level levels[] = {RAID_0, RAID_1, RAID_10, RAID_5,
+                                         RAID_6}; /* words of the schema */
 static const enum cache_mode caches[] = {CACHE_WRITE_THROUGH, CACHE_MIRRORED};
 
 static struct manage_request *add(struct config *config, const struct config_complaint *where,
@@ -115,15 +116,18 @@ static bool take_drives(struct check *c, struct manage_request *request,
 static bool check_drive_count(struct check *c, const struct draft_pool *from, unsigned drives)
 {
     static const struct {
-        unsigned least, multiple;
+        unsigned least, multiple, most;
         const char *words;
     } needs[] = {
-        [RAID_0] = {1, 1, "one or more"},
-        [RAID_1] = {2, 1, "two or more"},
-        [RAID_10] = {2, 2, "an even number, as mirrored pairs"},
+        [RAID_0] = {1, 1, DRIVE_MAX, "one or more"},
+        [RAID_1] = {2, 1, DRIVE_MAX, "two or more"},
+        [RAID_10] = {2, 2, DRIVE_MAX, "an even number, as mirrored pairs"},
+        [RAID_5] = {3, 1, 32, "three to 32"},
+        [RAID_6] = {4, 1, 32, "four to 32"},
     };
     enum raid_level level = levels[from->level.number];
-    if (drives >= needs[level].least && drives % needs[level].multiple == 0)
+    if (drives >= needs[level].least && drives <= needs[level].most &&
+        drives % needs[level].multiple == 0)
         return true;
     return config_complain(c->where, from->drives.line, "create.pools.drives",
                            "%s takes %s, and %u are named; change the list", from->level.text,

@@ -90,7 +90,7 @@ static const struct config_rule process_rules[] = {
 static const struct config_rule pool_rules[] = {
     {KEY("name", RULE_NAME, AT(draft_pool, name)), RANGE(1, NAME_BYTES - 1), .required = true},
     {KEY("group", RULE_NAME, AT(draft_pool, group)), RANGE(1, NAME_HIGH), .required = true},
-    {KEY("level", RULE_WORD, AT(draft_pool, level)), .words = "raid0|raid1|raid10",
+    {KEY("level", RULE_WORD, AT(draft_pool, level)), .words = "raid0|raid1|raid10|raid5|raid6",
      .required = true},
     {KEY("cache", RULE_WORD, AT(draft_pool, cache)), .words = "write-through|mirrored"},
     {KEY("chunk", RULE_SIZE, AT(draft_pool, chunk)), RANGE(4096, 16 << 20)},

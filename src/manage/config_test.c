@@ -347,7 +347,8 @@ static const struct {
     {"owner: true", "owner: maybe",
      "13: groups.owner: \"maybe\" is neither true nor false; write one of them"},
     {"level: raid1,", "level: raid7,",
-     "18: create.pools.level: \"raid7\" is not one of its words; write raid0|raid1|raid10"},
+     "18: create.pools.level: \"raid7\" is not one of its words; write "
+     "raid0|raid1|raid10|raid5|raid6"},
     {"array: lab1", "array: 9lab",
      "1: array: \"9lab\" is not a name; begin with a letter and use letters, digits, '-', '_' and "
      "'.'"},
@@ -469,6 +470,10 @@ static const struct {
     {"[t0/01-02, t1/01-02]", "[t0/01-02, t1/01]",
      "19: create.pools.drives: raid10 takes an even number, as mirrored pairs, and 3 are named; "
      "change the list"},
+    {"level: raid1,", "level: raid5,",
+     "18: create.pools.drives: raid5 takes three to 32, and 2 are named; change the list"},
+    {"level: raid1,", "level: raid6,",
+     "18: create.pools.drives: raid6 takes four to 32, and 2 are named; change the list"},
     {"level: raid1,", "level: raid1, chunk: 65537,",
      "18: create.pools.chunk: 65537 is not a power of two; write one such as 64KiB"},
     {"pool: p2", "pool: q2", "22: create.volumes.pool: there is no pool q2; did you mean p2?"},

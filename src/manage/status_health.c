@@ -167,7 +167,7 @@ static void add_drive_problem(json_t *checks, const json_t *group, const json_t 
         stale    ? "is being brought up to date"
         : failed ? "has failed"
                  : "cannot be opened");
-    SAY(p.effect, "its pool lives on the other copies");
+    SAY(p.effect, "its pool lives on the other drives");
     if (stale)
         SAY(p.doing, "resynchronising: %s left in group %s", left, status_text_of(group, "name"));
     if (stale)
@@ -213,7 +213,7 @@ static void check_lost_drives(const json_t *status, json_t *checks)
         SAY(p.object, "group/%s", status_text_of(group, "name"));
         SAY(p.summary, "%zu drives of group %s are out of reach", lost,
             status_text_of(group, "name"));
-        SAY(p.effect, "its pools live on the other copies");
+        SAY(p.effect, "its pools live on the other drives");
         SAY(p.remedy, "start the loop switch of their tray");
         add_problem(checks, &p);
     }
@@ -227,6 +227,8 @@ int status_pool_survives(const json_t *pool)
     size_t count = json_array_size(drives), lost = json_array_size(bad);
     if (strcmp(level, "raid1") == 0)
         return (int)(count - lost) - 1;
+    if (strcmp(level, "raid5") == 0 || strcmp(level, "raid6") == 0)
+        return (strcmp(level, "raid5") == 0 ? 1 : 2) - (int)lost;
     if (strcmp(level, "raid10") != 0)
         return lost ? -1 : 0;
     int least = 1;

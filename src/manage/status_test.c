@@ -272,20 +272,26 @@ static void stale_drive(void **state)
     json_decref(status);
 }
 
-static void raid10_counts_pairs(void **state)
+static void each_level_counts_its_own_way(void **state)
 {
     (void)state;
     static const struct {
-        const char *drives, *bad;
+        const char *level, *drives, *bad;
         int survives;
     } cases[] = {
-        {"[\"a\",\"b\",\"c\",\"d\"]", "[]", 1},
-        {"[\"a\",\"b\",\"c\",\"d\"]", "[\"b\"]", 0},
-        {"[\"a\",\"b\",\"c\",\"d\"]", "[\"b\",\"c\"]", 0},
-        {"[\"a\",\"b\",\"c\",\"d\"]", "[\"c\",\"d\"]", -1},
+        {"raid10", "[\"a\",\"b\",\"c\",\"d\"]", "[]", 1},
+        {"raid10", "[\"a\",\"b\",\"c\",\"d\"]", "[\"b\"]", 0},
+        {"raid10", "[\"a\",\"b\",\"c\",\"d\"]", "[\"b\",\"c\"]", 0},
+        {"raid10", "[\"a\",\"b\",\"c\",\"d\"]", "[\"c\",\"d\"]", -1},
+        {"raid1", "[\"a\",\"b\",\"c\"]", "[\"c\"]", 1},
+        {"raid5", "[\"a\",\"b\",\"c\"]", "[]", 1},
+        {"raid5", "[\"a\",\"b\",\"c\"]", "[\"b\"]", 0},
+        {"raid5", "[\"a\",\"b\",\"c\"]", "[\"b\",\"a\"]", -1},
+        {"raid6", "[\"a\",\"b\",\"c\",\"d\"]", "[\"d\",\"a\"]", 0},
+        {"raid0", "[\"a\",\"b\"]", "[\"b\"]", -1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        json_t *pool = json_pack("{s:s, s:o, s:o}", "level", "raid10", "drives",
+        json_t *pool = json_pack("{s:s, s:o, s:o}", "level", cases[i].level, "drives",
                                  json_loads(cases[i].drives, 0, NULL), "drives_bad",
                                  json_loads(cases[i].bad, 0, NULL));
         assert_int_equal(status_pool_survives(pool), cases[i].survives);
@@ -343,7 +349,7 @@ int main(void)
         TEST(a_deposed_primary_is_not_in_sync),
         TEST(failed_drive),
         TEST(stale_drive),
-        TEST(raid10_counts_pairs),
+        TEST(each_level_counts_its_own_way),
         TEST(strange_answers),
         cmocka_unit_test(tables_are_as_wide_as_needed),
     };

@@ -2,8 +2,11 @@
 #include "node/describe.h"
 #include "unit/unit.h"
 
-static const char *const level_names[] = {
-    [RAID_0] = "raid0", [RAID_1] = "raid1", [RAID_10] = "raid10"};
+static const char *const level_names[] = {[RAID_0] = "raid0",
+                                          [RAID_1] = "raid1",
+                                          [RAID_10] = "raid10",
+                                          [RAID_5] = "raid5",
+                                          [RAID_6] = "raid6"};
 static const char *const cache_names[] = {
     [CACHE_WRITE_THROUGH] = "write-through", [CACHE_MIRRORED] = "mirrored"};
 

@@ -41,7 +41,7 @@ int segue_pool_list(const struct segue_call *call)
 
 static int create_pool(struct objects *o)
 {
-    static const enum raid_level levels[] = {RAID_0, RAID_1, RAID_10};
+    static const enum raid_level levels[] = {RAID_0, RAID_1, RAID_10, RAID_5, RAID_6};
     static const enum cache_mode caches[] = {CACHE_WRITE_THROUGH, CACHE_MIRRORED};
     const struct segue_call *call = o->call;
     struct manage_request request = {.verb = MANAGE_POOL_CREATE};
@@ -50,7 +50,7 @@ static int create_pool(struct objects *o)
     int group = objects_group(o, call->flag[SEGUE_FLAG_GROUP]);
     if (group < 0)
         return SEGUE_EXIT_NO_OBJECT;
-    int level = objects_word(call, SEGUE_FLAG_LEVEL, "raid0|raid1|raid10", 0);
+    int level = objects_word(call, SEGUE_FLAG_LEVEL, "raid0|raid1|raid10|raid5|raid6", 0);
     int cache = objects_word(call, SEGUE_FLAG_CACHE, "write-through|mirrored", 1);
     if (level < 0 || cache < 0 || !objects_size(call, SEGUE_FLAG_CHUNK, 0, &chunk))
         return SEGUE_EXIT_USAGE;

@@ -45,8 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 
 size_t fuzz_sample(uint64_t number, uint8_t *out, size_t capacity)
 {
-    static const char *const links[] = {"unix", "tcp"}, *const levels[] = {"raid0", "raid1",
-                                                                           "raid10"};
+    static const char *const links[] = {"unix", "tcp"};
+    static const char *const levels[] = {"raid0", "raid1", "raid10", "raid5", "raid6"};
     int length = snprintf(
         (char *)out, capacity,
         "array: lab%d\nstate: ./s\nlinks: %s\nlimits: {availability: %dms, settle: manual}\n"
@@ -59,6 +59,6 @@ size_t fuzz_sample(uint64_t number, uint8_t *out, size_t capacity)
         "create:\n  pools: [{name: p, group: g%d, level: %s, drives: [t0/00-01, t1/00-07]}]\n"
         "  volumes:\n  - {name: v, pool: p, size: 64MiB, block: 4096, lun: %d}\n",
         (int)(number % 7), links[number % 2], (int)(100 + number % 100), (int)(3260 + number % 9),
-        (int)(1 + number % 3), levels[number / 2 % 3], (int)(number % 300));
+        (int)(1 + number % 3), levels[number / 2 % 5], (int)(number % 300));
     return length < 0 || (size_t)length >= capacity ? 0 : (size_t)length;
 }
