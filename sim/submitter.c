@@ -254,6 +254,10 @@ static void take_response(struct submitter *x, const struct sender_notice *notic
         return; /* lost with an earlier session */
     if (x->nexus[op->host].under_way)
         x->nexus[op->host].under_way--;
+    if (op->abandoned && op->kind == OP_READ && notice->payload.length < response->transferred) {
+        op_lose(x->config->clients, op); /* its host has left: nobody is told what was read */
+        return;
+    }
     op->task_response = response->task_response;
     op->withdrawn = response->withdrawn;
     op_answer(x->config->clients, op, response->status, response->sense, response->sense_length,

@@ -48,6 +48,7 @@
     X(REFUSAL_UNRESOLVED, "R7", "a refusal is answered before the members hold it") \
     X(NEXUS_ENDS_BEFORE_ITS_COMMANDS, "R8", "a nexus ends, or begins anew, before its earlier commands are over") \
     X(RESET_BESIDE_OTHERS, "R8", "a reset of all volumes tells its unit attentions before earlier commands are over") \
+    X(COPY_UNRESOLVED, "R9", "an EXTENDED COPY is answered before the members hold that it is over") \
     X(DOUBT_NOT_FOLLOWED, "K5", "a member does not know that copies are in doubt since a write has failed") \
     X(ADOPTED_WRITE_GIVEN_UP, "K6", "an adopted write that the drives do not take is answered so, though it may have been acknowledged") \
     X(DECIDED_AGAIN, "R3", "a unit that replays a resolved command decides again") \

@@ -226,7 +226,7 @@ static void copy_next(struct unit *x, struct queued *q)
             break;
     }
     if (q->range == q->ranges) {
-        finish_good(x, q);
+        run_copied(x, q);
         return;
     }
     uint32_t from_bytes = scsi_volume(x->scsi, copy.from)->block_bytes;

@@ -19,6 +19,9 @@
  *     depends on changes before it is ordered, or when it is over. By order: what changes a volume
  *     for others is a barrier of that volume, or of the group; a nexus waits for its commands; and
  *     S1 of sessions.c
+ * R9  carried out once more a command leaves the same, though what is behind it was carried out
+ *     meanwhile. Of a copy this is not so: its end is RESOLVED, and held by all, before anything
+ *     that waits for it
  */
 #include "unit/state.h"
 
@@ -91,7 +94,7 @@ void run_begin(struct unit *x, struct queued *q)
     q->group_barrier =
         !q->withdrawn && (q->message.kind == COMMAND_MANAGE || resets_all(q) || crosses(x, q));
     x->barriers += q->group_barrier;
-    q->planned = q->compared = q->failed = q->again = false;
+    q->planned = q->compared = q->settled = q->again = false;
     q->range = 0;
     list_append(&run_volume(x, q)->commands, &q->volume_link);
     wait_for_gate(x, q, RUN_HANDSHAKE);
@@ -248,7 +251,19 @@ void run_failed(struct unit *x, struct queued *q)
         run_finish(x, q);
         return;
     }
-    q->failed = true;
+    q->settled = true;
+    tell_resolved(x, q);
+}
+
+/* R9 */
+void run_copied(struct unit *x, struct queued *q)
+{
+    run_outcome(q, 0, NULL);
+    if (mutant(MUTANT_COPY_UNRESOLVED)) {
+        run_finish(x, q);
+        return;
+    }
+    q->settled = true;
     tell_resolved(x, q);
 }
 
@@ -479,10 +494,12 @@ static void drain_gates(struct unit *x)
             return;
         list_remove(&q->run_link);
         if (q->phase == RUN_RESOLVING) {
-            if (q->failed)
-                store_or_finish(x, q);
-            else
+            if (!q->settled)
                 go_on_resolved(x, q);
+            else if (q->status == 0 && unit_needs_flush(x, q)) /* it went lone meanwhile */
+                run_io(x, q, ARRAY_FLUSH, slice_none());
+            else
+                store_or_finish(x, q);
             continue;
         }
         uint64_t took = x->now_ns - q->ordered_ns;

@@ -80,7 +80,7 @@ struct queued {
     uint32_t blocks, pattern_offset, pattern_length, ranges, allocation;
     bool planned, fua, compare, unmap;
     bool again;    /* planned, and to be written once more: its drives did not take it */
-    bool failed;   /* the drives did not do it: members hold that it ends so, then it is answered */
+    bool settled;  /* its drive work is over: members hold how it ends, then it is answered */
     bool mirrored; /* a write that is answered from the mirror */
     struct array_io io;
     struct slice work;      /* what is written is not what the host sent: ORWRITE, EXTENDED COPY */
@@ -466,6 +466,7 @@ void run_release_barrier(struct unit *x, struct queued *q);
 void run_io(struct unit *x, struct queued *q, enum array_op op, struct slice data);
 void run_finish(struct unit *x, struct queued *q); /* outcome is set: answer, DONE */
 void run_failed(struct unit *x, struct queued *q); /* ... by the drives: RESOLVED first */
+void run_copied(struct unit *x, struct queued *q); /* ... by a copy: RESOLVED first */
 void run_outcome(struct queued *q, uint8_t status, const struct scsi_plan *plan);
 void run_respond(struct unit *x, struct queued *q, bool around); /* around: rather by a member */
 bool run_data_lost(const struct unit *x, const struct queued *q);

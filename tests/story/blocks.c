@@ -165,6 +165,29 @@ static struct op *send_copy(struct story *s, const int volumes[2], uint64_t from
     return story_send(s, op_cdb(s->site->clients, cdb, list, sizeof list, 0), 0, 0);
 }
 
+/* A copy, and a write of what it has read: both are on the drives when their primary dies, and that
+ * they are done nobody has heard. The next one copies the older data. */
+void story_copy_is_over_when_all_know_it(struct story *s)
+{
+    story_good(s, send_pattern(s, 0, 0x10), MS(1000));
+    story_flush(s, 0, 0);
+    story_run(s, MS(50));
+    struct op *copy = send_copy(s, (const int[]){0, 0}, 0, 8192, 8);
+    story_hold(s, "B", "A", MESSAGE_HELD);
+    story_mark(s);
+    struct op *after = send_pattern(s, 0, 0x70);
+    story_until(s, story_count(s, "B1 > ready *: held") == 2, MS(50));
+    story_lose(s, "A", "B", MESSAGE_STREAM);
+    story_restore(s, "B", "A");
+    story_run(s, MS(50));
+    story_assert(s, story_said(s, "A1 > resolve * -> status 00"));
+    story_crash(s, "A");
+    story_answered(s, copy, MS(1000));
+    story_good(s, after, MS(1000));
+    story_assert(s, reads_as(s, 8192, 1, 0x10) && reads_as(s, 8199, 1, 0x17));
+    story_assert(s, reads_as(s, 0, 1, 0x70) && reads_as(s, 7, 1, 0x77));
+}
+
 /* EXTENDED COPY dies with its primary between two pieces; the next one copies all of it. Writes
  * that come meanwhile, to either volume, wait. */
 void story_copy_across_a_takeover(struct story *s)

@@ -133,6 +133,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(tray_loses_power_and_its_primary_dies, deaths_unknown)     \
     X(or_write_half_done, write_through)                         \
     X(unmap_half_done, write_through)                            \
+    X(copy_is_over_when_all_know_it, plain)                      \
     X(copy_across_a_takeover, two_volumes)                       \
     X(mirror_over_unmapped_granules, plain)                      \
     X(last_tray_loses_power, deaths_unknown)                     \
