@@ -64,6 +64,7 @@
 #define DEATH_OF_OLD_EPOCH_BELIEVED 31
 #define DIRTY_CLEARED_AT_JOIN 32
 #define ANSWERS_BEFORE_IT_KNOWS 33
+#define DEATH_REFUSES_ORDERED 34
 byte broken;
 #define BROKEN(rule) (broken == rule)
 
@@ -350,6 +351,8 @@ inline session_dies(u, s)
         if
         :: VIA(i) == s && (STATE(u, i) == DONE || STATE(u, i) == WAITING) ->
             STATE(u, i) = 0; ORDER(u, i) = 0; ANSWER(u, i) = 0
+        :: VIA(i) == s && STATE(u, i) == ORDERED && BROKEN(DEATH_REFUSES_ORDERED) && job[u] != i + 1 ->
+            STATE(u, i) = 0; ORDER(u, i) = 0
         :: else
         fi
     }
