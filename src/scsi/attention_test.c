@@ -136,6 +136,43 @@ static void after_a_cold_start_hosts_go_on(void **unused)
     host_free(h);
 }
 
+/* Two that were planned before the first of them was resolved, on two volumes: whoever comes behind
+ * them is told nothing again. */
+static void told_twice_at_once(void **unused)
+{
+    (void)unused;
+    struct host *h = host_new();
+    struct volume_info info = host_volume(1);
+    host_set_volume(h, &info);
+    host_calm(h);
+    for (int luns = 0; luns <= 1; luns++) {
+        uint8_t effect[2][EFFECT_MAX];
+        uint32_t length[2];
+        if (luns == 0)
+            power_on(h);
+        for (uint16_t v = 0; v <= 1; v++) {
+            struct command_message m = {
+                .kind = COMMAND_SCSI, .nexus = 1, .volume = v, .luns = luns ? 8u - v : 0};
+            memset(&h->plan, 0, sizeof h->plan);
+            h->plan.data = h->answer;
+            scsi_plan(h->server, &m, NULL, 0, &h->plan);
+            assert_sense(h, 6, luns ? 0x3F0E : 0x2900);
+            memcpy(effect[v], h->plan.effect, length[v] = h->plan.effect_length);
+        }
+        for (int i = 0; i <= 1; i++) {
+            assert_true(scsi_apply(h->server, 0, effect[i], length[i]));
+            assert_true(scsi_apply(h->other, 0, effect[i], length[i]));
+        }
+        h->luns = luns ? 8 : 0;
+        for (h->volume = 0; h->volume <= 1; h->volume++) {
+            host_ready(h);
+            assert_good(h);
+        }
+        h->volume = 0;
+    }
+    host_free(h);
+}
+
 /* The next session of a switch gives the same numbers again; the dead one's last commands are still
  * to be planned. */
 static void nexuses_of_two_sessions(void **unused)
@@ -516,6 +553,7 @@ int main(void)
         cmocka_unit_test(conditions_come_in_order),
         cmocka_unit_test(a_nexus_that_is_not_open_runs_nothing),
         cmocka_unit_test(after_a_cold_start_hosts_go_on),
+        cmocka_unit_test(told_twice_at_once),
         cmocka_unit_test(nexuses_of_two_sessions),
         cmocka_unit_test(a_power_on_is_told_first_also_to_a_registrant),
         cmocka_unit_test(opening_again),

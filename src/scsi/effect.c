@@ -198,7 +198,7 @@ static void apply_luns(struct scsi_server *server, const struct change *c, uint1
 {
     (void)volume;
     int nexus = change_nexus(server, c);
-    if (nexus >= 0)
+    if (nexus >= 0 && server->state->nexus[nexus].luns < c->value) /* a newer one may be known */
         server->state->nexus[nexus].luns = c->value;
 }
 
