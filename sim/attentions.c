@@ -34,6 +34,7 @@ struct attentions {
     uint64_t cut[GROUP_MAX]; /* the last power-on that is known */
     uint64_t told;
     bool mapped;           /* the list of LUNs has changed, or may have */
+    bool grown;            /* a volume has */
     bool reset[GROUP_MAX]; /* all its volumes */
     char violation[SENTENCE];
 };
@@ -59,6 +60,11 @@ const char *attentions_violation(const struct attentions *a)
 void attentions_mapped(struct attentions *a)
 {
     a->mapped = true;
+}
+
+void attentions_grown(struct attentions *a)
+{
+    a->grown = true;
 }
 
 uint64_t attentions_told(const struct attentions *a)
@@ -136,7 +142,8 @@ static void told(struct attentions *a, const struct volume *v, struct telling *t
     } else if (greeting) {
         violated(a, op, "a nexus is greeted again");
     } else if (!(code == 0x2903 && (v->reset || a->reset[v->group])) &&
-               !(reserved && v->reserved) && !(code == 0x3F0E && a->mapped)) {
+               !(reserved && v->reserved) && !(code == 0x3F0E && a->mapped) &&
+               !(code == 0x2A09 && a->grown)) {
         violated(a, op, "a unit attention that nothing explains");
     }
 }

@@ -18,6 +18,8 @@ void attentions_begun(struct attentions *attentions, const struct op *op, uint64
 void attentions_ended(struct attentions *attentions, const struct op *op, uint64_t life);
 /* Somebody asks for another LUN: hosts may be told that there is one. */
 void attentions_mapped(struct attentions *attentions);
+/* A volume grows: every nexus may be told. */
+void attentions_grown(struct attentions *attentions);
 const char *attentions_violation(const struct attentions *attentions); /* NULL: none */
 /* How many were told and expected. */
 uint64_t attentions_told(const struct attentions *attentions);

@@ -40,6 +40,7 @@
     X(READ_BEFORE_HANDSHAKE, "R1", "a read is answered before its handshake") \
     X(WRITE_BEFORE_HANDSHAKE, "R1", "a write is carried out and answered before its handshake") \
     X(OVERLAPS_UNORDERED, "R2", "commands that overlap run side by side") \
+    X(EXTENT_OF_ITS_ORDER, "R2", "what a command overlaps with is not looked at again when its volume has grown") \
     X(BARRIER_IGNORED, "R2", "other commands run beside a management change") \
     X(RESOLVING_PASSED, "R3", "a command is planned while an earlier one of the volume is being resolved") \
     X(NO_RESOLVED, "R3", "what the primary decides is not told as RESOLVED") \

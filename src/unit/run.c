@@ -154,6 +154,9 @@ static void go_on_resolved(struct unit *x, struct queued *q);
 
 static void start(struct unit *x, struct queued *q)
 {
+    if (!q->planned && !q->withdrawn && q->extent.class == OVERLAP_NONE &&
+        !mutant(MUTANT_EXTENT_OF_ITS_ORDER)) /* its volume may have grown since it got its order */
+        scsi_extent(x->scsi, &q->message, &q->extent);
     if (is_blocked(x, q)) {
         run_block(x, q);
         return;

@@ -85,6 +85,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(array_sleeps_and_wakes, plain)                             \
     X(late_again_and_again, deaths_unknown)                      \
     X(state_is_stored_before_a_lone_primary_answers, plain)      \
+    X(writes_that_wait_for_a_volume_to_grow, plain)              \
     X(change_beside_writes, write_through)                       \
     X(nexuses_are_opened_anew_over_a_cut, real_switches)         \
     X(death_that_a_deposed_primary_declares, plain)              \

@@ -322,6 +322,43 @@ void story_blind_primary_drops_nobody(struct story *s)
     story_restore(s, "A", "L2");
 }
 
+/* Writes of blocks that a volume has only when the change before them is done: they are ordered
+ * like any others. (The first is told that the volume has grown.) */
+void story_writes_that_wait_for_a_volume_to_grow(struct story *s)
+{
+    const uint64_t blocks = s->site->volume[0].blocks;
+    const uint8_t write[16] = {0x2A,
+                               [2] = (uint8_t)(blocks >> 24),
+                               (uint8_t)(blocks >> 16),
+                               (uint8_t)(blocks >> 8),
+                               (uint8_t)blocks,
+                               [8] = 1};
+    uint8_t data[512] = {0}, bytes[MANAGE_REQUEST_BYTES_MAX];
+    story_write(s, 0, 64, 8, 0);
+    attentions_grown(s->site->attentions);
+    struct manage_request grow = {
+        .verb = MANAGE_VOLUME_GROW, .name = "v10", .bytes = (blocks + 8) * sizeof data};
+    struct op *m = op_manage(s->site->clients, bytes, manage_encode(&grow, bytes, sizeof bytes));
+    m->path = SWITCH_MAX;
+    story_hold(s, "B", "A", MESSAGE_HELD);
+    op_begin(s->site->clients, m);
+    story_run(s, MS(5));
+    story_mark(s);
+    struct op *w[4];
+    for (int i = 0; i < 4; i++)
+        w[i] = story_send(s, op_cdb(s->site->clients, write, data, sizeof data, 0), 0, 0);
+    story_until(s, story_count(s, "B1 > ready *: held") == 4, MS(50));
+    story_restore(s, "B", "A");
+    story_answered(s, m, MS(1000));
+    story_assert(s, m->status == 0);
+    for (int i = 0; i < 4; i++)
+        story_answered(s, w[i], MS(1000));
+    story_assert(s, w[0]->status == 2 && w[0]->sense_key == 6);
+    for (int i = 1; i < 4; i++)
+        story_assert(s, w[i]->status == 0);
+    story_assert(s, story_count(s, "A1 > done *: status 00, in the mirror") == 3);
+}
+
 /* A management change waits until what came before it is done, and what comes after it waits. */
 void story_change_beside_writes(struct story *s)
 {
