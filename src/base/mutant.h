@@ -192,6 +192,7 @@
     X(OLDER_SESSION_LIVES, "dead switch", "a newer session does not end the earlier ones") \
     X(DEAD_SESSION_NOT_TOLD, "dead switch", "that a session is dead is not told in the sequence") \
     X(NEXUSES_DIE_WITH_THEIR_SESSION, "S1", "the nexuses of a dead session go before what it has left in order is over") \
+    X(SESSION_ENDS_UNHELD, "S2", "the primary does without the nexuses of a dead session before the members hold that it is dead") \
     X(DEAD_WAITING_KEPT, "dead switch", "commands of a dead session that have no order stay in the queue") \
     X(DEATH_IGNORED, "S6", "a switch that is told that its session is dead goes on with it") \
     X(WITHDRAWAL_NOT_KEPT, "dead switch", "a withdrawal is answered and not kept") \

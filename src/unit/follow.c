@@ -99,7 +99,7 @@ static void apply_done(struct unit *x, const struct entry *entry, uint64_t index
         scsi_done(x->scsi, &q->message, q->status, q->sense, q->sense_length);
     }
     table_place(x, q, PLACE_DONE);
-    sessions_end(x, q->message.id.sender);
+    sessions_done(x, &q->message.id);
     q->phase = RUN_FINISHED;
     if (entry->dirty) {
         q->has_body = q->has_body && q->data.buffer; /* clean with us, not with who leads now */

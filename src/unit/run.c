@@ -411,7 +411,7 @@ void run_finish(struct unit *x, struct queued *q)
     scsi_copied(x->scsi, &q->message, q->data.buffer ? slice_bytes(q->data) : NULL, q->data.length,
                 q->status);
     table_place(x, q, PLACE_DONE);
-    sessions_end(x, q->message.id.sender);
+    sessions_done(x, &q->message.id);
     if (mirrored)
         mirror_add(x, q);
     else
@@ -564,6 +564,7 @@ void run_advance(struct unit *x)
 {
     if (!unit_primary(x))
         return;
+    sessions_advance(x);
     drain_gates(x);
     drain_drives(x);
     drain_answers(x);

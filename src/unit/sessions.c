@@ -6,7 +6,9 @@
  * A session that is dead is refused for good: `dead` only grows, and is replicated.
  *
  * S1  the nexuses of a dead session go when nothing of it is left that has an order: as each entry
- *     of the sequence is applied, so that they are the same in every member */
+ *     of the sequence is applied, so that they are the same in every member
+ * S2  the primary does so when every member holds that entry: what it decides without those
+ *     nexuses, a reservation that went with them, whoever leads next must decide so too */
 #include "unit/state.h"
 
 enum {
@@ -27,7 +29,7 @@ void sessions_heard(struct unit *x, int sender, uint64_t session)
  * over: else it would not end what the others end when the next session begins. */
 void sessions_forget(struct sender_state *s)
 {
-    s->session = s->dead = s->confirmed = s->confirm_wanted = 0;
+    s->session = s->dead = s->confirmed = s->confirm_wanted = s->ending = 0;
 }
 
 /* Outcomes of a session that is over serve nobody. */
@@ -96,14 +98,38 @@ static bool unfinished(const struct unit *x, int sender, uint64_t session)
     return false;
 }
 
-void sessions_end(struct unit *x, int sender)
+static void end_nexuses(struct unit *x, int sender)
 {
-    const struct sender_state *s = &x->sender[sender];
+    struct sender_state *s = &x->sender[sender];
     uint64_t over = s->dead;
+    s->ending = 0;
     if (s->session && s->session - 1 > over && !mutant(MUTANT_OLDER_SESSION_LIVES))
         over = s->session - 1;
     if (over && !unfinished(x, sender, over) && scsi_sender_dead(x->scsi, (uint8_t)sender, over))
         x->state_version++;
+}
+
+/* S2 */
+void sessions_end(struct unit *x, int sender)
+{
+    if (unit_primary(x) && !mutant(MUTANT_SESSION_ENDS_UNHELD))
+        x->sender[sender].ending = x->index;
+    else
+        end_nexuses(x, sender);
+}
+
+void sessions_done(struct unit *x, const struct command_id *id)
+{
+    const struct sender_state *s = &x->sender[id->sender];
+    if (id->session <= s->dead || id->session < s->session)
+        sessions_end(x, id->sender);
+}
+
+void sessions_advance(struct unit *x)
+{
+    for (int s = 0; s < SENDER_MAX; s++)
+        if (x->sender[s].ending && stream_complete(x) >= (int64_t)x->sender[s].ending)
+            end_nexuses(x, s);
 }
 
 void sessions_apply(struct unit *x, const struct entry *entry)

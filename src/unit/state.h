@@ -155,6 +155,7 @@ struct sender_state {
     uint64_t confirmed;                   /* of the current session */
     uint64_t confirm_wanted;              /* primary: heard, not in the stream yet */
     uint64_t unconfirmed, unconfirmed_ns; /* primary: sequence after `confirmed`, answered since */
+    uint64_t ending; /* primary: nexuses may have to go when all hold the sequence up to there */
     uint64_t told_dead_ns;
     uint64_t signal_ns;
     bool view_wanted, directory_wanted;
@@ -405,8 +406,10 @@ bool queue_session_ok(const struct unit *x, const struct command_id *id);
 void sessions_forget(struct sender_state *s);
 void sessions_heard(struct unit *x, int sender, uint64_t session);
 void sessions_apply(struct unit *x, const struct entry *entry);
-/* Something of the sender is done, or the state was loaded: what dead sessions leave goes. */
+/* What dead sessions of the sender have left goes, if they have nothing to do any more. */
 void sessions_end(struct unit *x, int sender);
+void sessions_done(struct unit *x, const struct command_id *id); /* that command is */
+void sessions_advance(struct unit *x); /* primary: every member may know it by now */
 void sessions_tick(struct unit *x);
 void sessions_view(struct unit *x, int sender);
 void sessions_announce(struct unit *x); /* VIEW to every sender, and the directory */

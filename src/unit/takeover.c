@@ -199,7 +199,7 @@ static void serve(struct unit *x)
     table_drop_orderless(x);
     uint32_t bodiless = drop_bodiless(x);
     for (int s = 0; s < SENDER_MAX; s++)
-        sessions_end(x, s);
+        sessions_end(x, s); /* no primary yet: at once */
     takeover_phase(x, "adopt");
     trace_info(x->trace, "adopt %u commands, %u dirty, drop %u without an order -> serve",
                x->ordered_count, x->dirty_count, orderless + bodiless);

@@ -212,6 +212,35 @@ void story_refusal_is_held_before_it_is_answered(struct story *s)
     story_assert(s, (story_stamp(s, 0, 64, 0) == w->stamp) == (w->status == 0));
 }
 
+/* A reservation goes with the session of its holder, and a write that waited is answered: not
+ * before every member holds that the session is dead. */
+void story_acknowledged_write_after_a_reservation_dies(struct story *s)
+{
+    static const uint8_t reserve[16] = {0x16};
+    story_write(s, 0, 64, 8, 0);
+    s->host = 1;
+    story_write(s, 0, 64, 8, 1);
+    story_good(s, story_send(s, op_cdb(s->site->clients, reserve, NULL, 0, 0), 0, 1), MS(50));
+    s->host = 0;
+    story_crash(s, "IS2");
+    story_run(s, MS(140));
+    story_mark(s);
+    story_hold(s, "B", "A", MESSAGE_HELD);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "B1 > ready *: held"), MS(5));
+    story_lose(s, "A", "B", MESSAGE_STREAM);
+    story_until(s, story_said(s, "A1 > nothing came from sender 1: its session * is dead"), MS(50));
+    story_restore(s, "B", "A");
+    story_run(s, MS(20));
+    bool good = w->state == OP_STATE_ANSWERED && w->status == 0;
+    story_crash(s, "A");
+    story_answered(s, w, MS(2000));
+    story_until(s, story_said(s, "B1 > nothing came from sender 1: its session * is dead"),
+                MS(500));
+    story_assert(s, !good);
+    story_assert(s, (story_stamp(s, 0, 64, 0) == w->stamp) == (w->status == 0));
+}
+
 /* ---- hosts with iSCSI ---- */
 
 /* Its host has gone on by the other path: the old write is never run, and the line is dropped. */

@@ -74,6 +74,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(acknowledged_write_of_a_host_that_leaves, plain)           \
     X(acknowledged_write_before_a_reset_of_all, plain)           \
     X(refusal_is_held_before_it_is_answered, plain)              \
+    X(acknowledged_write_after_a_reservation_dies, plain)        \
     X(switch_stopped_for_a_moment, real_switches)                \
     X(switch_stopped_before_a_ping_is_answered, real_switches)   \
     X(line_that_creeps_brings_an_old_write, real_switches)       \
