@@ -24,6 +24,7 @@
     X(ACKNOWLEDGE_LIMIT_OFF, "4 acknowledge", "a primary whose handshakes do not end is never suspected") \
     X(READY_WITHOUT_DATA, "3 ready", "a secondary says READY for a command whose data it does not hold") \
     X(CLEAN_DATA_THOUGHT_HELD, "3 ready", "a member thinks that it holds data which it has dropped as clean") \
+    X(WITHDRAWAL_THOUGHT_THE_COMMAND, "3 ready", "a member that has the withdrawal of a command says that it holds the command") \
     X(FETCH_OFF, "3 ready", "a member does not fetch what it lacks") \
     X(FORWARD_OFF, "3 forward", "a secondary does not forward what gets no READY") \
     X(FORWARD_UNANSWERED, "3 forward", "the primary does not answer a forward") \

@@ -34,6 +34,9 @@ static void apply_ready(struct unit *x, const struct entry *entry, uint64_t inde
     if (q->place == PLACE_DONE && !q->data.buffer && !mutant(MUTANT_CLEAN_DATA_THOUGHT_HELD) &&
         (q->message.kind != COMMAND_SCSI || q->message.wants_write))
         q->has_body = false; /* done with us, not with who leads now: its data is needed again */
+    if (q->message.kind == COMMAND_WITHDRAW && !entry->withdrawn &&
+        !mutant(MUTANT_WITHDRAWAL_THOUGHT_THE_COMMAND))
+        q->has_body = false; /* who leads had the command before it was withdrawn: we have not */
     q->order = entry->order;
     q->withdrawn = entry->withdrawn;
     q->marked = true;

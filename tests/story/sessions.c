@@ -40,6 +40,33 @@ void story_withdrawn_before_the_primary_had_it(struct story *s)
     story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
 }
 
+/* A member hears that a write is withdrawn, and then that it has an order. It has not the write:
+ * that it fetches, and holds it before it says so. */
+void story_withdrawal_is_not_the_command(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    story_flush(s, 0, 1);
+    story_run(s, MS(100));
+    story_mark(s);
+    story_lose(s, "IS1", "B", MESSAGE_COMMAND);
+    story_lose(s, "A", "L1", MESSAGE_DRIVE_COMMAND);
+    story_lose(s, "A", "L2", MESSAGE_DRIVE_COMMAND);
+    story_hold(s, "A", "B", MESSAGE_STREAM);
+    struct op *left = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "A1 > queue 0/*"), MS(10));
+    struct op *read = story_send_read(s, 0, 64, 8, 1);
+    story_lose(s, "IS1", "B", MESSAGE_NONE);
+    clients_leave(s->site->clients, s->host, 0);
+    story_run(s, MS(5));
+    story_restore(s, "A", "B");
+    story_until(s, story_count(s, "B1 > ready *") == 2, MS(10));
+    story_lose(s, "A", "B", MESSAGE_STREAM);
+    story_good(s, read, MS(50));
+    story_assert(s, op_block_stamp(read->in, 64) == left->stamp);
+    story_crash(s, "A");
+    story_assert(s, story_stamp(s, 0, 64, 1) == left->stamp);
+}
+
 /* A switch dies and is back at once. What its earlier session left in a member is refused. */
 void story_forwarded_from_an_earlier_session(struct story *s)
 {

@@ -66,6 +66,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(late_unit_listens_first, plain)                            \
     X(links_flap, plain)                                         \
     X(withdrawn_before_the_primary_had_it, plain)                \
+    X(withdrawal_is_not_the_command, plain)                      \
     X(forwarded_from_an_earlier_session, plain)                  \
     X(death_of_a_session_outlives_the_primary, standby)          \
     X(death_of_a_session_is_told_to_who_joins, standby)          \
