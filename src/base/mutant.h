@@ -195,6 +195,7 @@
     X(NEXUSES_DIE_WITH_THEIR_SESSION, "S1", "the nexuses of a dead session go before what it has left in order is over") \
     X(SESSION_ENDS_UNHELD, "S2", "the primary does without the nexuses of a dead session before the members hold that it is dead") \
     X(DEAD_WAITING_KEPT, "dead switch", "commands of a dead session that have no order stay in the queue") \
+    X(DEAF_KEEPS_HOSTS, "a dead switch", "a switch that hears no unit keeps hosts that wait for an answer") \
     X(DEATH_IGNORED, "S6", "a switch that is told that its session is dead goes on with it") \
     X(WITHDRAWAL_NOT_KEPT, "dead switch", "a withdrawal is answered and not kept") \
     X(WITHDRAW_OFF, "dead switch", "a switch does not withdraw the commands of a host that left it") \

@@ -301,9 +301,10 @@ struct iswitch {
     bool drained; /* hosts are sent to other switches, since ... */
     uint64_t drain_ns;
     uint32_t redirects;
-    uint64_t served_ns[GROUP_MAX];                  /* when the group last was known to serve */
-    bool away[GROUP_MAX];                           /* that is long ago */
-    uint64_t away_tick_ns;                          /* when that was looked at last */
+    uint64_t served_ns[GROUP_MAX]; /* when the group last was known to serve */
+    bool away[GROUP_MAX];          /* that is long ago */
+    uint64_t listens_ns;           /* since then that is looked at without a pause */
+    uint64_t away_tick_ns;         /* when that was looked at last */
     uint8_t descriptors[GROUP_MAX][VOLUME_MAX / 8]; /* bit: the volume has D_SENSE */
     uint64_t payload_bytes, commands;
     uint64_t unsent_bytes; /* of all connections */

@@ -326,6 +326,20 @@ void sender_describe(const struct sender *sender, uint8_t g, struct sender_view 
         .resent = group->resent};
 }
 
+uint64_t sender_heard_ns(const struct sender *sender)
+{
+    uint64_t heard_ns = 0;
+    uint8_t modules = 0;
+    for (int g = 0; g < sender->config.groups; g++) {
+        const struct sender_group *group = &sender->group[g];
+        modules |= group->linked;
+        for (int m = 0; m < MODULE_MAX; m++)
+            if (group->unit[m].heard_ns > heard_ns)
+                heard_ns = group->unit[m].heard_ns;
+    }
+    return modules & (modules - 1) ? heard_ns : 0;
+}
+
 void sender_check(const struct sender *sender)
 {
     uint32_t open = 0;

@@ -84,6 +84,9 @@ struct sender_view {
     uint64_t resent; /* copies sent again since start */
 };
 void sender_describe(const struct sender *sender, uint8_t group, struct sender_view *out);
+/* When any unit was last heard, while links to two modules or more are up: should all of them be
+ * silent it is rather we that are cut off. 0: that cannot be said. */
+uint64_t sender_heard_ns(const struct sender *sender);
 void sender_check(const struct sender *sender);
 
 #endif

@@ -113,6 +113,31 @@ void story_interface_switch_dies_under_iscsi(struct story *s)
         story_assert(s, story_stamp(s, 0, (uint64_t)i * 8, 0) == w[i]->stamp);
 }
 
+/* The units hear a switch and it does not hear them: their answers are lost, and nobody declares it
+ * dead. After a while it drops the hosts that wait, and they go on by their other path. */
+void story_switch_that_hears_no_unit(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    story_cut(s, "A", "IS1", LINK_TO);
+    story_cut(s, "B", "IS1", LINK_TO);
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    s->host = 1; /* has nothing there, and stays */
+    story_assert(s, host_state(host_of(s, 1, 0)) == HOST_STATE_READY);
+    s->host = 0;
+    story_run(s, MS(4500));
+    story_assert(s, w->state == OP_STATE_WAITING);
+    story_until(s, w->state == OP_STATE_LOST, MS(1500));
+    story_assert(s, host_state(host_of(s, 1, 0)) == HOST_STATE_READY);
+    story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
+    w = story_write(s, 0, 64, 8, 1);
+    story_run(s, MS(2000));
+    story_assert(s, host_state(host_of(s, 0, 0)) != HOST_STATE_READY);
+    story_restore(s, "A", "IS1");
+    story_restore(s, "B", "IS1");
+    story_until(s, host_state(host_of(s, 0, 0)) == HOST_STATE_READY, MS(20000));
+    story_assert(s, story_stamp(s, 0, 64, 0) == w->stamp);
+}
+
 /* Task management as a host's driver uses it. */
 void story_task_management_with_iscsi(struct story *s)
 {

@@ -46,6 +46,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(switch_stopped_for_30_s_reads_an_old_write, real_switches) \
     X(host_that_sends_a_byte_a_second, real_switches)            \
     X(interface_switch_dies_under_iscsi, real_switches)          \
+    X(switch_that_hears_no_unit, real_switches)                  \
     X(task_management_with_iscsi, real_switches)                 \
     X(logout_and_login, real_switches)                           \
     X(ready_lost_with_the_link, plain)                           \
