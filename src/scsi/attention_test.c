@@ -127,12 +127,30 @@ static void after_a_cold_start_hosts_go_on(void **unused)
     assert_good(h);
     /* a later session of the switch opens all of its own */
     scsi_sender_dead(h->server, 0, 1);
+    scsi_sender_anew(h->server, 0);
     scsi_sender_dead(h->other, 0, 1);
+    scsi_sender_anew(h->other, 0);
     host_ready(h);
     assert_sense(h, 0xB, 0);
     host_use(h, 1, 1);
     host_ready(h);
     assert_sense(h, 6, 0x2900);
+    host_free(h);
+}
+
+/* What earlier sessions of its switch have left is gone; that of the cold start itself goes on. */
+static void a_session_outlives_a_cold_start(void **unused)
+{
+    (void)unused;
+    struct host *h = host_new();
+    power_on(h);
+    h->session = 5;
+    scsi_sender_dead(h->server, 0, 4);
+    scsi_sender_dead(h->other, 0, 4);
+    host_ready(h);
+    assert_sense(h, 6, 0x2900);
+    host_ready(h);
+    assert_good(h);
     host_free(h);
 }
 
@@ -553,6 +571,7 @@ int main(void)
         cmocka_unit_test(conditions_come_in_order),
         cmocka_unit_test(a_nexus_that_is_not_open_runs_nothing),
         cmocka_unit_test(after_a_cold_start_hosts_go_on),
+        cmocka_unit_test(a_session_outlives_a_cold_start),
         cmocka_unit_test(told_twice_at_once),
         cmocka_unit_test(nexuses_of_two_sessions),
         cmocka_unit_test(a_power_on_is_told_first_also_to_a_registrant),

@@ -141,12 +141,13 @@ bool scsi_sender_dead(struct scsi_server *server, uint8_t sender, uint64_t sessi
             scsi_nexus_remove(state, n);
             changed = true;
         }
-    /* Its next session opens all its nexuses itself. */
-    if (sender < SENDER_MAX && state->strangers & 1u << sender) {
-        state->strangers &= (uint8_t) ~(1u << sender);
-        changed = true;
-    }
     return changed;
+}
+
+void scsi_sender_anew(struct scsi_server *server, uint8_t sender)
+{
+    if (sender < SENDER_MAX)
+        server->state->strangers &= (uint8_t) ~(1u << sender);
 }
 
 void scsi_power_on(struct scsi_server *server)

@@ -119,6 +119,8 @@ bool scsi_apply(struct scsi_server *server, uint64_t session, const uint8_t *eff
  * unfinished: every nexus of theirs is lost. Applied by each unit when the stream says so. False:
  * nothing has changed. */
 bool scsi_sender_dead(struct scsi_server *server, uint8_t sender, uint64_t session);
+/* The session that was there at a cold start is over: the next one opens all its nexuses itself. */
+void scsi_sender_anew(struct scsi_server *server, uint8_t sender);
 /* The effect of a cold start: POWER ON unit attention (29/00 or 29/01) for whoever comes. */
 void scsi_power_on(struct scsi_server *server);
 

@@ -83,6 +83,7 @@ static void kill_sessions(struct unit *x, uint8_t sender, uint64_t dead)
             q->confirmed = true; /* nobody waits for its response */
     }
     forget_outcomes(x, sender, dead, UINT64_MAX);
+    scsi_sender_anew(x->scsi, sender);
     x->state_version++;
 }
 
