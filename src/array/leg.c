@@ -622,8 +622,8 @@ static void send(struct array *array, struct leg *leg, struct actions *actions)
         leg->since_ns = array->now_ns;
     array_alarm(array, leg->tried_ns + scaled(leg, array->limits->drive_ns));
     array_alarm(array, leg->since_ns + patience(array, leg));
-    struct message *message =
-        actions_send(actions, MESSAGE_DRIVE_COMMAND, array->self, port_drive(leg->drive));
+    struct message *message = actions_send(actions, MESSAGE_DRIVE_COMMAND, array->self,
+                                           port_drive(leg->drive / 32, drive->info.al_pa));
     message->drive.bank = array->group;
     message->drive.drive = leg->drive;
     message->drive.op = (uint8_t)leg->op;

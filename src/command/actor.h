@@ -32,6 +32,7 @@ enum event_kind {
     /* loop switch: completions */
     EVENT_DRIVE,  /* of ACTION_DRIVE, by tag */
     EVENT_STORED, /* of ACTION_STORE, by tag */
+    EVENT_TRAY,   /* a drive was put into `tray.slot`, or taken out */
     /* interface switch: a host's TCP connection */
     EVENT_STREAM_OPEN,
     EVENT_STREAM_DATA,
@@ -81,6 +82,13 @@ struct event {
             uint64_t tag;
             bool ok;
         } stored;
+        struct {
+            uint8_t slot;
+            bool online; /* false: the slot is empty; the rest is of no account */
+            uint64_t bytes;
+            uint32_t block_bytes;
+            const char *serial;
+        } tray;
         struct {
             uint32_t stream;          /* the world's handle, unique over the process's life */
             uint8_t portal;           /* index of the portal it came in by */

@@ -8,13 +8,14 @@
  *   01 ss 00   interface switch ss-1         FF FB gg   multicast group gg (1, 2)
  *   02 mm uu   unit uu (1, 2) of module mm-1
  *   03 ll 00   loop switch ll-1
- *   03 ll dd   drive in slot dd-1 of it
+ *   03 ll aa   drive with the loop address (AL_PA) aa on it
  *   04 mm 00   management endpoint of module mm-1
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "command/al_pa.h"
 #include "command/limits.h"
 
 typedef uint32_t port_id;
@@ -39,9 +40,11 @@ static inline port_id port_loop(int l)
 {
     return 0x030000u | (uint32_t)(l + 1) << 8;
 }
-static inline port_id port_drive(int drive)
+/* A drive on that loop; an address that is none: the loop switch itself, which knows it by number.
+ */
+static inline port_id port_drive(int l, uint8_t al_pa)
 {
-    return 0x030000u | (uint32_t)(drive / 32 + 1) << 8 | (uint32_t)(drive % 32 + 1);
+    return port_loop(l) | (uint32_t)(al_pa_valid(al_pa) ? al_pa : AL_PA_FL_PORT);
 }
 static inline port_id port_manager(int module)
 {
@@ -65,7 +68,7 @@ static inline int port_index(port_id p)
 {
     return (int)(p >> 8 & 0xFF) - 1;
 }
-/* The low byte less one: a unit's group, a drive's slot. */
+/* The low byte less one: a unit's group. */
 static inline int port_sub(port_id p)
 {
     return (int)(p & 0xFF) - 1;

@@ -277,6 +277,7 @@ static void dispatch(struct iswitch *x, const struct event *event)
     case EVENT_REGISTER:
     case EVENT_DRIVE:
     case EVENT_STORED:
+    case EVENT_TRAY:
         break;
     }
 }

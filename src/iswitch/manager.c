@@ -158,6 +158,7 @@ static void take_event(struct manager *manager, const struct event *event, struc
     case EVENT_REGISTER:
     case EVENT_DRIVE:
     case EVENT_STORED:
+    case EVENT_TRAY:
     case EVENT_STREAM_OPEN:
     case EVENT_STREAM_DATA:
     case EVENT_STREAM_SENT:

@@ -6,8 +6,6 @@
 #include "base/must.h"
 #include "loopswitch/state.h"
 
-enum { FLUSH_TAG_BIT = 63 }; /* tags of the flushes at the end are this bit and the drive's index */
-
 static enum drive_status judge_drive(const struct loopswitch *x, const struct drive_message *drive,
                                      uint8_t group, uint8_t *index)
 {
@@ -16,7 +14,8 @@ static enum drive_status judge_drive(const struct loopswitch *x, const struct dr
         return DRIVE_GONE;
     *index = x->drive_of_slot[slot];
     const struct drive *d = &x->drive[*index];
-    bool usable = d->online && (d->overdue == 0 || mutant(MUTANT_OVERDUE_USABLE));
+    bool usable =
+        loopswitch_on_line(d) || (d->state == LOOP_PORT_ONLINE && mutant(MUTANT_OVERDUE_USABLE));
     return usable && d->bank == drive->bank && drive->bank == group ? DRIVE_OK : DRIVE_GONE;
 }
 
@@ -57,7 +56,8 @@ static enum drive_status judge(const struct loopswitch *x, const struct message 
         return DRIVE_MEDIUM_ERROR;
     bool room = x->drive[*index].queued < loopswitch_share(x);
     bool up = bank->state == BANK_STATE_FENCED || mutant(MUTANT_ADMIT_WHILE_DRAINING);
-    return room && up && !x->stopping ? DRIVE_OK : DRIVE_BUSY;
+    bool initialised = x->drive[*index].state == LOOP_PORT_ONLINE;
+    return room && up && initialised && !x->stopping ? DRIVE_OK : DRIVE_BUSY;
 }
 
 static port_id own_port(const struct loopswitch *x, port_id to)
@@ -73,6 +73,7 @@ static void refuse(struct loopswitch *x, const struct message *message, enum dri
         actions_send(actions, MESSAGE_DRIVE_RESPONSE, own_port(x, message->to), message->from);
     response->drive = message->drive;
     response->drive.status = (uint8_t)status;
+    loopswitch_port(x, message->from)->counters.frames_out++;
     if (status == DRIVE_REFUSED_EPOCH)
         response->drive.epoch = bank->epoch;
     if (status == DRIVE_REFUSED_EPOCH || status == DRIVE_REFUSED_LOGIN)
@@ -88,6 +89,7 @@ void loopswitch_admit(struct loopswitch *x, const struct message *message, struc
     if (!port || !port->linked)
         return;
     uint8_t index = 0;
+    port->counters.frames_in++;
     enum drive_status status = judge(x, message, port, &index);
     if (status != DRIVE_OK) {
         refuse(x, message, status, actions);
@@ -103,11 +105,13 @@ void loopswitch_admit(struct loopswitch *x, const struct message *message, struc
                                 .module = (uint8_t)port_index(message->from),
                                 .group = (uint8_t)port_sub(message->from),
                                 .member = port->member,
+                                .begin_ns = x->now_ns,
                                 .unit = message->from,
                                 .to = own_port(x, message->to),
                                 .message = message->drive};
     x->admitted++;
     x->drive[index].queued++;
+    x->drive[index].counters.frames_in++;
     port->running++;
     struct action *action = actions_add(actions, ACTION_DRIVE);
     action->drive.tag = (uint64_t)(command->life & 0x7FFFFFFFu) << 32 | i;
@@ -124,6 +128,7 @@ void loopswitch_give_up(struct loopswitch *x, struct running *command)
     must(command->used && !command->given_up);
     command->given_up = true;
     x->drive[command->drive].overdue++;
+    x->drive[command->drive].counters.timeouts++;
     x->port[command->module][command->group].running--;
     if (command->draining)
         x->bank[command->message.bank].draining--;
@@ -132,14 +137,17 @@ void loopswitch_give_up(struct loopswitch *x, struct running *command)
                x->drive[command->drive].slot, 'A' + command->module, command->group + 1);
 }
 
-static void count(struct drive *drive, const struct drive_message *message,
-                  enum drive_status status)
+static void count(struct loopswitch *x, const struct running *command, enum drive_status status,
+                  struct actions *actions)
 {
-    drive->gone = status == DRIVE_GONE;
-    if (status != DRIVE_OK) {
-        drive->errors++;
+    struct drive *drive = &x->drive[command->drive];
+    const struct drive_message *message = &command->message;
+    if (!command->given_up && x->now_ns - command->begin_ns > x->config.limits.drive_ns)
+        drive->counters.timeouts++;
+    drive->counters.frames_out++;
+    loopswitch_count(x, drive, (enum drive_op)message->op, status, actions);
+    if (status != DRIVE_OK)
         return;
-    }
     switch ((enum drive_op)message->op) {
     case DRIVE_READ:
         drive->reads++;
@@ -175,7 +183,11 @@ void loopswitch_completed(struct loopswitch *x, const struct event *event, struc
 {
     uint64_t tag = event->drive.tag;
     enum drive_status status = event->drive.status;
-    if (tag >> FLUSH_TAG_BIT) {
+    if (tag & OWN_TAG && tag & TEST_TAG) {
+        loopswitch_tested(x, tag, status, actions);
+        return;
+    }
+    if (tag & OWN_TAG) {
         x->flushes -= x->flushes > 0;
         if (status != DRIVE_OK)
             trace_error(x->trace, "a drive could not be flushed: %s", drive_status_name(status));
@@ -191,14 +203,15 @@ void loopswitch_completed(struct loopswitch *x, const struct event *event, struc
         data = slice_none();
     else if (data.length != command->message.length)
         status = DRIVE_MEDIUM_ERROR, data = slice_none();
-    count(&x->drive[command->drive], &command->message, status);
-    const struct port *port = &x->port[command->module][command->group];
+    count(x, command, status, actions);
+    struct port *port = &x->port[command->module][command->group];
     if (port->linked && port->login && port->login == command->message.login) {
         struct message *response =
             actions_send(actions, MESSAGE_DRIVE_RESPONSE, command->to, command->unit);
         response->drive = command->message;
         response->drive.status = (uint8_t)status;
         response->payload = slice_ref(data);
+        port->counters.frames_out++;
     }
     release(x, command);
 }

@@ -19,8 +19,12 @@
  * L8  Every admitted command is counted once: by its port or as overdue, and by its drive.
  * L9  No drive has more than its share of the commands under way, so one that hangs stops no other.
  *
+ * L10 No two ports have the same address, and one that has taken part keeps its own.
+ * L11 A port that a person has bypassed takes no command.
+ *
  * ports.c: links and logins; fence.c: the fence; assign.c: which drive is whose; admit.c: commands
- * there and back; stored.c: what outlives a restart. */
+ * there and back; looplet.c: addresses, initialisation; bypass.c: which ports are on the loop;
+ * request.c: people; stored.c: what outlives a restart. */
 
 #include "loopswitch/loopswitch.h"
 
@@ -43,13 +47,24 @@ static bool take_config(struct loopswitch *x, const struct loopswitch_config *co
         must(config->drive[i].slot < SLOT_MAX && x->drive_of_slot[config->drive[i].slot] == 0xFF);
         x->drive_of_slot[config->drive[i].slot] = i;
         x->drive[i].slot = config->drive[i].slot;
-        x->drive[i].online = config->drive[i].online;
+        x->drive[i].state = config->drive[i].online ? LOOP_PORT_ONLINE : LOOP_PORT_ABSENT;
+        x->drive[i].al_pa = AL_PA_NONE;
         x->drive[i].bank = x->drive[i].wanted = BANK_NONE;
     }
-    if (config->stored_length > STORED_MAX)
+    if (config->stored_length > STORED_MAX ||
+        (config->stored_length > 0 && !loopswitch_decode(x, config->stored, config->stored_length)))
         return false;
-    return config->stored_length == 0 ||
-           loopswitch_decode(x, config->stored, config->stored_length);
+    struct al_pa_map map = {{0}};
+    for (int i = 0; i < config->drives; i++) {
+        if (x->drive[i].by_hand)
+            x->drive[i].state = LOOP_PORT_BYPASSED_BY_HAND;
+        if (!al_pa_claim(&map, x->drive[i].al_pa))
+            x->drive[i].al_pa = AL_PA_NONE;
+    }
+    for (uint32_t looplet = 0; looplet < LOOPLETS; looplet++)
+        loopswitch_take_addresses(x, looplet);
+    x->settled = x->version; /* the next store has them; until then they would be taken the same */
+    return true;
 }
 
 struct loopswitch *loopswitch_new(const struct loopswitch_config *config, struct trace *trace)
@@ -138,10 +153,10 @@ static void stop_goes_on(struct loopswitch *x, struct actions *actions)
     if (!x->flushing) {
         x->flushing = true;
         for (uint8_t i = 0; i < x->config.drives; i++) {
-            if (!x->drive[i].online)
+            if (!loopswitch_on_line(&x->drive[i]))
                 continue;
             struct action *action = actions_add(actions, ACTION_DRIVE);
-            action->drive.tag = 1ull << 63 | i;
+            action->drive.tag = OWN_TAG | i;
             action->drive.slot = x->drive[i].slot;
             action->drive.op = DRIVE_FLUSH;
             x->flushes++;
@@ -174,6 +189,12 @@ static void take_event(struct loopswitch *x, const struct event *event, struct a
     case EVENT_STORED:
         loopswitch_stored(x, event, actions);
         break;
+    case EVENT_TRAY:
+        loopswitch_tray(x, event, actions);
+        break;
+    case EVENT_REQUEST:
+        loopswitch_request(x, event, actions);
+        break;
     case EVENT_STOP:
         x->stopping = true;
         break;
@@ -182,7 +203,6 @@ static void take_event(struct loopswitch *x, const struct event *event, struct a
     case EVENT_STREAM_DATA:
     case EVENT_STREAM_SENT:
     case EVENT_STREAM_CLOSED:
-    case EVENT_REQUEST:
         break; /* not a loop switch's */
     }
 }
@@ -195,7 +215,9 @@ void loopswitch_step(struct loopswitch *x, const struct event *event, struct act
         return;
     take_event(x, event, actions);
     loopswitch_fences_go_on(x, actions);
+    loopswitch_tests_go_on(x, actions);
     loopswitch_logins_go_on(x, actions);
+    loopswitch_news_go_on(x, actions);
     loopswitch_store_goes_on(x, actions);
     loopswitch_signals_go_on(x, actions);
     stop_goes_on(x, actions);
@@ -211,7 +233,7 @@ uint64_t loopswitch_wake_ns(const struct loopswitch *x)
 {
     if (x->stopped)
         return UINT64_MAX;
-    uint64_t wake_ns = x->next_signal_ns;
+    uint64_t wake_ns = earlier(x->next_signal_ns, loopswitch_tests_wake_ns(x));
     for (int g = 0; g < x->config.groups; g++) {
         if (x->bank[g].state == BANK_STATE_DRAINING)
             wake_ns = earlier(wake_ns, x->bank[g].end_ns);
@@ -227,12 +249,16 @@ uint64_t loopswitch_wake_ns(const struct loopswitch *x)
 void loopswitch_check(const struct loopswitch *x)
 {
     uint32_t queued = 0, overdue = 0, running = 0, draining = 0;
+    struct al_pa_map map = {{0}};
     for (int i = 0; i < x->config.drives; i++) {
         const struct drive *drive = &x->drive[i];
-        must(drive->overdue <= drive->queued);                        /* L5, L8 */
-        must(drive->queued <= loopswitch_share(x));                   /* L9 */
-        must(drive->bank == BANK_NONE || drive->bank < GROUP_MAX);    /* L6 */
-        must(drive->wanted == BANK_NONE || drive->bank == BANK_NONE); /* L6 */
+        must(drive->al_pa == AL_PA_NONE || al_pa_claim(&map, drive->al_pa));  /* L10 */
+        must(drive->al_pa != AL_PA_NONE || drive->state != LOOP_PORT_ONLINE); /* L10 */
+        must(drive->by_hand == (drive->state == LOOP_PORT_BYPASSED_BY_HAND)); /* L11 */
+        must(drive->overdue <= drive->queued);                                /* L5, L8 */
+        must(drive->queued <= loopswitch_share(x));                           /* L9 */
+        must(drive->bank == BANK_NONE || drive->bank < GROUP_MAX);            /* L6 */
+        must(drive->wanted == BANK_NONE || drive->bank == BANK_NONE);         /* L6 */
         queued += drive->queued;
         overdue += drive->overdue;
     }
@@ -275,14 +301,48 @@ bool loopswitch_drive(const struct loopswitch *x, uint32_t i, struct loopswitch_
     *out = (struct loopswitch_drive_status){
         .slot = drive->slot,
         .bank = drive->bank,
-        .online = drive->online && !drive->gone && drive->overdue == 0,
+        .online = loopswitch_on_line(drive),
         .bytes = x->config.drive[i].bytes,
         .reads = drive->reads,
         .writes = drive->writes,
         .read_bytes = drive->read_bytes,
         .written_bytes = drive->written_bytes,
-        .errors = drive->errors,
+        .errors = drive->counters.verdict[DRIVE_VERDICT_REPAIR] +
+                  drive->counters.verdict[DRIVE_VERDICT_SUSPECT] +
+                  drive->counters.verdict[DRIVE_VERDICT_FAIL],
         .queued = drive->queued,
+        .state = drive->state,
+        .looplet = drive->slot / LOOPLET_SLOTS,
+        .al_pa = drive->al_pa,
+        .located = drive->located,
+        .counters = drive->counters,
     };
+    if (drive->state == LOOP_PORT_ABSENT || drive->state == LOOP_PORT_BYPASSED)
+        out->test_ns = drive->again_ns;
+    return true;
+}
+
+static enum loop_port_state unit_state(const struct loopswitch *x, const struct port *port, int g)
+{
+    if (!port->linked)
+        return LOOP_PORT_ABSENT;
+    if (!port->login)
+        return LOOP_PORT_INITIALISING;
+    const struct bank *bank = &x->bank[g];
+    return loopswitch_fence_allows(bank, port->member, bank->epoch) ? LOOP_PORT_ONLINE
+                                                                    : LOOP_PORT_DISABLED;
+}
+
+bool loopswitch_unit_port(const struct loopswitch *x, uint32_t i,
+                          struct loopswitch_port_status *out)
+{
+    int module = (int)i / GROUP_MAX, group = (int)i % GROUP_MAX;
+    if (module >= MODULE_MAX)
+        return false;
+    const struct port *port = &x->port[module][group];
+    *out = (struct loopswitch_port_status){.unit = port_unit(module, group),
+                                           .state = unit_state(x, port, group),
+                                           .running = port->running,
+                                           .counters = port->counters};
     return true;
 }

@@ -6,6 +6,13 @@
  * drive ports that serve one group's pools) it holds, durably, the epoch of the last fence and the
  * units whose ports that fence allows. No drive command of an earlier epoch, of a port that is not
  * allowed, or of an earlier login reaches a drive, whenever it was sent. docs/PROTOCOL.md, "Fence".
+ *
+ * To the drives it is a Fibre Channel quick loop (docs/LOOP.md): the slots lie on looplets, which
+ * together form one logical loop; each drive has an address (AL_PA) on it, taken as FC-AL-2 has it
+ * and kept. A port that errs too often, or comes and goes, is bypassed, tested, and taken back; one
+ * that a person bypasses stays out until a person releases it, also over restarts.
+ *
+ * EVENT_REQUEST: "lip", "lip LOOPLET", "bypass SLOT", "release SLOT", "locate SLOT on" (off).
  */
 
 #include "base/trace.h"
@@ -13,6 +20,37 @@
 #include "command/inventory.h"
 
 struct loopswitch;
+
+enum { LOOPLET_SLOTS = 8 /* of one looplet */ };
+
+/* Where something is joined to the loop. */
+enum loop_port_state {
+    LOOP_PORT_ABSENT,       /* nothing answers there; it is tested from time to time */
+    LOOP_PORT_INITIALISING, /* a LIP is going on: commands wait */
+    LOOP_PORT_ONLINE,
+    LOOP_PORT_BYPASSED, /* it erred, or came and went, too often; it is tested from time to time */
+    LOOP_PORT_BYPASSED_BY_HAND, /* until a person releases it */
+    LOOP_PORT_DISABLED,         /* a unit's: the fence does not allow it */
+    LOOP_PORT_STATES,
+};
+
+/* What an answer of a drive says of the drive. */
+enum drive_verdict {
+    DRIVE_VERDICT_GOOD,
+    DRIVE_VERDICT_RETRY,   /* no fault of the drive: the same again */
+    DRIVE_VERDICT_REPAIR,  /* some blocks cannot be read: whoever has them elsewhere writes anew */
+    DRIVE_VERDICT_SUSPECT, /* too many of those, and its port is bypassed */
+    DRIVE_VERDICT_FAIL,    /* it is not there */
+    DRIVE_VERDICTS,
+};
+
+struct loop_port_counters {
+    uint64_t frames_in, frames_out; /* sequences to it, and from it */
+    uint64_t lips;                  /* initialisations that it has taken part in */
+    uint64_t bypasses;              /* by us */
+    uint64_t timeouts;              /* commands beyond the limit of one try */
+    uint64_t verdict[DRIVE_VERDICTS];
+};
 
 struct loopswitch_config {
     uint8_t index;
@@ -29,6 +67,7 @@ struct loopswitch_config {
         uint64_t bytes;
         uint32_t block_bytes;
         char serial[24];
+        uint8_t al_pa; /* assigned by the fabric: by the configuration; 0: none is */
     } drive[SLOT_MAX];
     /* what ACTION_STORE last stored, or nothing (length 0) */
     uint32_t stored_length;
@@ -53,8 +92,24 @@ struct loopswitch_drive_status {
     bool online;
     uint64_t bytes, reads, writes, read_bytes, written_bytes, errors;
     uint32_t queued;
+    enum loop_port_state state;
+    uint8_t looplet, al_pa;
+    bool located;
+    uint64_t test_ns; /* off the loop: when it is tested next; 0: it is not */
+    struct loop_port_counters counters;
+};
+/* A unit's port. */
+struct loopswitch_port_status {
+    port_id unit;
+    enum loop_port_state state; /* ABSENT: no link */
+    uint32_t running;
+    struct loop_port_counters counters;
 };
 void loopswitch_bank(const struct loopswitch *x, uint8_t bank, struct loopswitch_bank_status *out);
 bool loopswitch_drive(const struct loopswitch *x, uint32_t i, struct loopswitch_drive_status *out);
+bool loopswitch_unit_port(const struct loopswitch *x, uint32_t i,
+                          struct loopswitch_port_status *out);
+const char *loopswitch_state_name(enum loop_port_state state);
+const char *loopswitch_verdict_name(enum drive_verdict verdict);
 
 #endif

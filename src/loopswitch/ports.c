@@ -61,11 +61,6 @@ static void give_up_port(struct loopswitch *x, int module, int group)
     }
 }
 
-static bool on_line(const struct drive *drive)
-{
-    return drive->online && !drive->gone && drive->overdue == 0;
-}
-
 static void put_inventory(const struct loopswitch *x, struct buffer *buffer)
 {
     struct cursor c = cursor_of(buffer->data, buffer->capacity);
@@ -74,7 +69,8 @@ static void put_inventory(const struct loopswitch *x, struct buffer *buffer)
         struct drive_info info = {
             .drive = (uint8_t)(x->config.index * 32 + drive->slot),
             .bank = drive->bank,
-            .online = on_line(drive),
+            .online = loopswitch_on_line(drive),
+            .al_pa = drive->al_pa,
             .block_bytes = x->config.drive[i].block_bytes,
             .bytes = x->config.drive[i].bytes,
         };
@@ -83,6 +79,22 @@ static void put_inventory(const struct loopswitch *x, struct buffer *buffer)
         drive_info_put(&c, &info);
     }
     must(!c.failed);
+}
+
+/* Takes the buffer's reference over. */
+static void send_inventory(struct loopswitch *x, int module, int group, struct buffer *buffer,
+                           struct actions *actions)
+{
+    struct port *port = &x->port[module][group];
+    struct message *message =
+        actions_send(actions, MESSAGE_LOGIN_ACCEPT, x->self, port_unit(module, group));
+    message->login = (struct login_message){.group = (uint8_t)group,
+                                            .member = port->member,
+                                            .login = port->login,
+                                            .drives = x->config.drives};
+    message->payload = slice_of(buffer, 0, (uint32_t)x->config.drives * DRIVE_INFO_BYTES);
+    port->news = false;
+    port->counters.frames_out++;
 }
 
 static void accept_login(struct loopswitch *x, int module, int group, struct actions *actions)
@@ -101,13 +113,8 @@ static void accept_login(struct loopswitch *x, int module, int group, struct act
     port->wants_login = false;
     port->member = port->wanted;
     port->login = ++x->logins;
-    struct message *message =
-        actions_send(actions, MESSAGE_LOGIN_ACCEPT, x->self, port_unit(module, group));
-    message->login = (struct login_message){.group = (uint8_t)group,
-                                            .member = port->member,
-                                            .login = port->login,
-                                            .drives = x->config.drives};
-    message->payload = slice_of(buffer, 0, length);
+    port->counters.lips++;
+    send_inventory(x, module, group, buffer, actions);
     trace_info(x->trace, "%c%d logs in", 'A' + module, group + 1);
 }
 
@@ -125,12 +132,36 @@ void loopswitch_logins_go_on(struct loopswitch *x, struct actions *actions)
         }
 }
 
+void loopswitch_news(struct loopswitch *x)
+{
+    for (int m = 0; m < MODULE_MAX; m++)
+        for (int g = 0; g < x->config.groups; g++)
+            x->port[m][g].news = x->port[m][g].login != 0;
+}
+
+/* Under the login that the unit has: nothing that is under way is touched. */
+void loopswitch_news_go_on(struct loopswitch *x, struct actions *actions)
+{
+    for (int m = 0; m < MODULE_MAX; m++)
+        for (int g = 0; g < x->config.groups; g++) {
+            struct port *port = &x->port[m][g];
+            if (!port->news || !port->login)
+                continue;
+            struct buffer *buffer =
+                buffer_get(x->buffers, (uint32_t)x->config.drives * DRIVE_INFO_BYTES);
+            if (!buffer)
+                return; /* the next signal's step tries again */
+            put_inventory(x, buffer);
+            send_inventory(x, m, g, buffer, actions);
+        }
+}
+
 /* Since its login a drive may have come back on line: each signal says which are. */
 static uint32_t slots_on_line(const struct loopswitch *x)
 {
     uint32_t slots = 0;
     for (int i = 0; i < x->config.drives; i++)
-        if (on_line(&x->drive[i]))
+        if (loopswitch_on_line(&x->drive[i]))
             slots |= 1u << x->drive[i].slot;
     return slots;
 }

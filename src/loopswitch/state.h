@@ -11,6 +11,8 @@
 enum {
     STORED_MAX = 512,
     OWN_BUFFER_BYTES = 1 << 20, /* where the world gives no pool: inventories only */
+    REQUESTS_MAX = 8,
+    LOOPLETS = SLOT_MAX / LOOPLET_SLOTS,
 };
 
 #define INVENTORY_RETRY_NS MS(10)
@@ -26,6 +28,7 @@ struct running {
     uint8_t drive; /* index */
     uint8_t module, group;
     struct member member;
+    uint64_t begin_ns;
     port_id unit, to; /* who asked, and which port of ours */
     struct drive_message message;
 };
@@ -42,6 +45,8 @@ struct port {
     uint64_t retry_ns;     /* not before: there was no buffer for the inventory */
     uint64_t signal_ns;    /* the unit's clock in its last signal ... */
     uint64_t signal_at;    /* ... and when that came; 0: none came */
+    bool news;             /* its inventory is not what it was told */
+    struct loop_port_counters counters;
 };
 
 enum bank_state {
@@ -71,8 +76,27 @@ struct bank {
 
 struct drive {
     uint8_t slot;
-    bool online;
-    bool gone;      /* the last verdict on it was that it has vanished */
+    /* its port on the looplet: looplet.c, bypass.c */
+    enum loop_port_state state;
+    uint8_t al_pa;     /* AL_PA_NONE: it has never taken part */
+    bool by_hand;      /* durable: bypassed until a person releases it */
+    bool located;      /* its light is on */
+    bool testing;      /* a test of the port is under way ... */
+    uint64_t test;     /* ... by this tag */
+    uint64_t test_ns;  /* when the last one began */
+    uint64_t again_ns; /* off the loop: when it is tested next */
+    uint64_t back_off_ns;
+    uint64_t online_ns; /* since when it is on the loop */
+    struct {
+        uint64_t begin_ns;
+        uint32_t errors;
+    } window;
+    struct {
+        uint64_t begin_ns;
+        uint32_t joins;
+    } flaps;
+    struct loop_port_counters counters;
+    /* whose it is: assign.c */
     uint8_t bank;   /* durable; BANK_NONE: free */
     uint8_t wanted; /* being made durable; BANK_NONE: nothing is */
     uint64_t wanted_version;
@@ -86,7 +110,7 @@ struct drive {
     } asker;
     uint32_t queued;  /* commands under way */
     uint32_t overdue; /* of them given up: while there are any, the drive is off line */
-    uint64_t reads, writes, read_bytes, written_bytes, errors;
+    uint64_t reads, writes, read_bytes, written_bytes;
 };
 
 struct loopswitch {
@@ -111,7 +135,24 @@ struct loopswitch {
     /* the end */
     bool stopping, flushing, stopped;
     uint32_t flushes;
+    /* people's requests that wait for the store */
+    struct {
+        bool waiting;
+        uint64_t tag, version;
+        const char *answer;
+    } request[REQUESTS_MAX];
 };
+
+/* Tags of commands of our own have this bit; those below TEST_TAG are flushes at the end. */
+#define OWN_TAG (1ull << 63)
+#define TEST_TAG (1ull << 8)
+
+/* It takes commands, or will in a moment, and has ended all that it was given up on. */
+static inline bool loopswitch_on_line(const struct drive *drive)
+{
+    return (drive->state == LOOP_PORT_ONLINE || drive->state == LOOP_PORT_INITIALISING) &&
+           drive->overdue == 0;
+}
 
 /* Commands that one drive may have under way: one that hangs keeps the others' places free. */
 static inline uint32_t loopswitch_share(const struct loopswitch *x)
@@ -133,6 +174,42 @@ void loopswitch_login(struct loopswitch *x, const struct message *message);
 /* Answers the logins that need wait no longer. */
 void loopswitch_logins_go_on(struct loopswitch *x, struct actions *actions);
 void loopswitch_signals_go_on(struct loopswitch *x, struct actions *actions);
+/* Tells every unit that is logged in of a changed inventory, once there is a buffer for it. */
+void loopswitch_news(struct loopswitch *x);
+void loopswitch_news_go_on(struct loopswitch *x, struct actions *actions);
+
+/* ---- looplet.c ---- */
+const char *loopswitch_state_name(enum loop_port_state state);
+void loopswitch_become(struct loopswitch *x, struct drive *drive, enum loop_port_state state,
+                       const char *why, struct actions *actions);
+/* The ports of a looplet, as they are now, take addresses. Others keep theirs. */
+void loopswitch_take_addresses(struct loopswitch *x, uint32_t looplet);
+/* A drive that is off the loop answers: its looplet is initialised, and it takes part. */
+void loopswitch_join(struct loopswitch *x, struct drive *drive, struct actions *actions);
+/* LIP: every port of that looplet is tested, and takes part only if it answers. */
+void loopswitch_lip(struct loopswitch *x, uint32_t looplet, struct actions *actions);
+/* A port has been tested, or given up. */
+void loopswitch_lip_goes_on(struct loopswitch *x, uint32_t looplet, struct actions *actions);
+
+/* ---- bypass.c ---- */
+enum drive_verdict loopswitch_verdict(enum drive_op op, enum drive_status status);
+/* Takes the answer to a command into account. */
+void loopswitch_count(struct loopswitch *x, struct drive *drive, enum drive_op op,
+                      enum drive_status status, struct actions *actions);
+/* Off the loop: tested again after a while. */
+void loopswitch_leave(struct loopswitch *x, struct drive *drive, enum loop_port_state state,
+                      const char *why, struct actions *actions);
+void loopswitch_test(struct loopswitch *x, struct drive *drive, struct actions *actions);
+void loopswitch_tested(struct loopswitch *x, uint64_t tag, enum drive_status status,
+                       struct actions *actions);
+void loopswitch_tests_go_on(struct loopswitch *x, struct actions *actions);
+uint64_t loopswitch_tests_wake_ns(const struct loopswitch *x);
+/* The world says what is in a slot now. */
+void loopswitch_tray(struct loopswitch *x, const struct event *event, struct actions *actions);
+
+/* ---- request.c ---- */
+void loopswitch_request(struct loopswitch *x, const struct event *event, struct actions *actions);
+void loopswitch_requests_stored(struct loopswitch *x, bool ok, struct actions *actions);
 
 /* ---- fence.c ---- */
 void loopswitch_fence(struct loopswitch *x, const struct message *message, struct actions *actions);

@@ -70,6 +70,19 @@ static void tell_array(struct unit *x, int l)
     amend_drives_told(x);
 }
 
+/* Of the login that we have: its drives are not what it said before. */
+static void tell_news(struct unit *x, int l, const struct message *message)
+{
+    struct drive_info drives[SLOT_MAX];
+    struct cursor c = cursor_read(slice_bytes(message->payload), message->payload.length);
+    for (int i = 0; i < message->login.drives; i++)
+        drive_info_get(&c, &drives[i]);
+    if (c.failed)
+        trace_warn(x->trace, "malformed inventory from loop switch %d", l);
+    else
+        array_loop_news(x->array, l, drives, message->login.drives);
+}
+
 static bool reborn(const struct loop_state *loop)
 {
     return loop->trusted_life != 0 && loop->life != loop->trusted_life &&
@@ -114,6 +127,10 @@ void loops_login(struct unit *x, const struct message *message)
     if (l >= x->config.loops || m->drives > SLOT_MAX || !member_same(m->member, x->self))
         return;
     struct loop_state *loop = &x->loop[l];
+    if (loop->logged_in && loop->login == m->login && !loop->up_wanted) {
+        tell_news(x, l, message);
+        return;
+    }
     loop->logged_in = true;
     loop->login = m->login;
     loop->life = m->login >> LOGIN_LIFE_SHIFT;

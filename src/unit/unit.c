@@ -393,6 +393,7 @@ void unit_step(struct unit *x, const struct event *event, struct actions *action
         break;
     case EVENT_DRIVE:
     case EVENT_STORED:
+    case EVENT_TRAY:
     case EVENT_STREAM_OPEN:
     case EVENT_STREAM_DATA:
     case EVENT_STREAM_SENT:

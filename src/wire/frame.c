@@ -242,7 +242,7 @@ static bool port_in_range(port_id p)
     case PORT_KIND_UNIT:
         return index >= 0 && index < MODULE_MAX && sub >= 0 && sub < GROUP_MAX;
     case PORT_KIND_LOOP:
-        return index >= 0 && index < LOOP_MAX && sub < SLOT_MAX;
+        return index >= 0 && index < LOOP_MAX && (sub == -1 || al_pa_valid((uint8_t)(sub + 1)));
     case PORT_KIND_MANAGER:
         return index >= 0 && index < MANAGER_MAX && sub == -1;
     case PORT_KIND_NONE:

@@ -53,7 +53,7 @@ static port_id random_port(void)
         return port_unit(below(MODULE_MAX), below(GROUP_MAX));
     case 2:
         return coin() ? port_loop(below(LOOP_MAX))
-                      : port_drive(below(LOOP_MAX) * 32 + below(SLOT_MAX));
+                      : port_drive((int)below(LOOP_MAX), al_pa_of_id((uint32_t)below(AL_PAS)));
     default:
         return port_manager(below(MODULE_MAX));
     }
