@@ -111,10 +111,10 @@ static uint32_t probe_direct(int fd)
     return block;
 }
 
-static void make_serial(const struct drive *drive, char out[DRIVE_SERIAL_BYTES])
+static void make_serial(const char *path, char out[DRIVE_SERIAL_BYTES])
 {
     uint64_t hash = 0xCBF29CE484222325u; /* FNV-1a */
-    for (const char *p = drive->open.path; *p; p++)
+    for (const char *p = path; *p; p++)
         hash = (hash ^ (uint8_t)*p) * 0x100000001B3u;
     snprintf(out, DRIVE_SERIAL_BYTES, "F%016llX", (unsigned long long)hash);
 }
@@ -137,10 +137,8 @@ static int find_size(int fd, struct drive_facts *facts)
 }
 
 /* Falls back to the page cache where O_DIRECT is not taken. */
-static int open_best(struct drive *drive)
+static int open_best(const char *path, struct drive_facts *facts)
 {
-    const char *path = drive->open.path;
-    struct drive_facts *facts = &drive->facts;
     int fd = open_patiently(path, O_RDWR | O_CLOEXEC | O_DIRECT);
     facts->block_bytes = fd >= 0 ? probe_direct(fd) : 0;
     facts->direct = facts->block_bytes != 0;
@@ -176,10 +174,10 @@ int drive_open_file(struct drive *drive, struct trace *trace, char *sentence, si
 {
     const struct drive_open *open = &drive->open;
     drive->fd = -1;
-    make_serial(drive, drive->facts.serial);
+    make_serial(open->path, drive->facts.serial);
     bool missing = access(open->path, F_OK) != 0 && errno == ENOENT;
     if (missing && open->may_be_missing) {
-        trace_error(trace, "drive %s is offline: %s is not there any more", open->name, open->path);
+        trace_error(trace, "drive %s is offline: %s is not there", open->name, open->path);
         return 0;
     }
     if (missing && open->create_bytes && make_file(open->path, open->create_bytes)) {
@@ -187,7 +185,7 @@ int drive_open_file(struct drive *drive, struct trace *trace, char *sentence, si
         snprintf(why, sizeof why, "cannot be made: %s", strerror(errno));
         return refuse(drive, -1, sentence, sentence_bytes, why);
     }
-    int fd = open_best(drive);
+    int fd = open_best(open->path, &drive->facts);
     if (fd < 0 && open->may_be_missing) {
         trace_error(trace, "drive %s is offline: %s: %s", open->name, open->path, strerror(errno));
         return 0;
@@ -203,4 +201,19 @@ int drive_open_file(struct drive *drive, struct trace *trace, char *sentence, si
     drive->fd = fd;
     drive->facts.online = true;
     return 0;
+}
+
+int drives_look(const char *path, struct drive_facts *facts)
+{
+    *facts = (struct drive_facts){0};
+    int fd = access(path, F_OK) == 0 ? open_best(path, facts) : -1;
+    if (fd < 0)
+        return -1;
+    if (!lock_patiently(fd) || find_size(fd, facts) || facts->bytes < DRIVE_BYTES_MIN) {
+        close(fd);
+        return -1;
+    }
+    make_serial(path, facts->serial);
+    facts->online = true;
+    return fd;
 }

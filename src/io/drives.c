@@ -103,12 +103,44 @@ void drives_found(struct drives *drives, uint32_t index, bool present)
     if (drive->absent == !present)
         return;
     drive->absent = !present;
+    drive->moved = true;
     if (present)
         trace_warn(drives->trace, "drive %s: %s is there again", drive->open.name,
                    drive->open.path);
     else
         trace_error(drives->trace, "drive %s: %s has vanished; its commands fail from now on",
                     drive->open.name, drive->open.path);
+}
+
+bool drives_seat(struct drives *drives, uint32_t index, int fd, const struct drive_facts *facts)
+{
+    struct drive *drive = &drives->at[index];
+    if (drive->under_way > 0)
+        return false;
+    must(drive->writes == 0 && drive->waiting.first == DRIVE_REQUEST_NONE);
+    if (drive->fd >= 0)
+        close(drive->fd);
+    drive->fd = fd;
+    drive->facts = *facts;
+    drive->absent = drive->lossy = drive->no_punch = drive->said = false;
+    drive->moved = true;
+    trace_warn(drives->trace, "drive %s: %s was put in", drive->open.name, drive->open.path);
+    return true;
+}
+
+bool drives_next_tray(struct drives *drives, struct drive_tray *out)
+{
+    for (uint32_t i = 0; i < drives->count; i++) {
+        struct drive *drive = &drives->at[i];
+        if (!drive->moved)
+            continue;
+        drive->moved = false;
+        out->owner = drive->open.owner;
+        out->drive = i;
+        drives_facts(drives, i, &out->facts);
+        return true;
+    }
+    return false;
 }
 
 /* ---- lists of requests ---- */
@@ -170,6 +202,7 @@ static void start_waiting(struct drives *drives, struct drive *drive);
 static void finish(struct drives *drives, struct drive_request *r, enum drive_status status)
 {
     struct drive *drive = &drives->at[r->drive];
+    drive->under_way--;
     r->status = drive->absent || drive->lossy ? DRIVE_GONE : status;
     if (r->status != DRIVE_OK && r->status != DRIVE_BUSY)
         drive->errors++;
@@ -455,6 +488,7 @@ void drives_submit(struct drives *drives, uint32_t index, const struct action *a
         .length = action->drive.length,
         .data = data,
     };
+    drive->under_way++;
     if (drive->fd < 0 || drive->absent || drive->lossy)
         finish(drives, r, DRIVE_GONE);
     else if (!is_sound(drive, action))

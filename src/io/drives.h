@@ -63,9 +63,23 @@ struct drive_done {
 /* The next command that has ended; false: none now. */
 bool drives_next(struct drives *drives, struct drive_done *out);
 
+/* ---- put in and taken out while we run ---- */
+
 /* What a look at the path has found (worker): the file is gone from there, or is there again. */
 void drives_found(struct drives *drives, uint32_t drive, bool present);
 /* The descriptor, for that look; -1: offline. */
 int drives_fd(const struct drives *drives, uint32_t drive);
+/* On any thread: opens and locks what lies at the path now. Its descriptor, or -1. */
+int drives_look(const char *path, struct drive_facts *facts);
+/* That one takes the place of what the drive was. False: it still has requests under way, and the
+ * descriptor stays the caller's. */
+bool drives_seat(struct drives *drives, uint32_t drive, int fd, const struct drive_facts *facts);
+
+struct drive_tray {
+    uint32_t owner, drive;
+    struct drive_facts facts; /* online: it is in; else it is out */
+};
+/* The next drive that was taken out or put in; false: none. */
+bool drives_next_tray(struct drives *drives, struct drive_tray *out);
 
 #endif

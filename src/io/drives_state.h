@@ -49,6 +49,8 @@ struct drive {
     int fd;      /* -1: offline */
     bool absent; /* its file has vanished since */
     bool lossy;  /* its page cache has lost writes */
+    bool moved;  /* it was taken out or put in, and nobody was told yet */
+    uint32_t under_way;
     bool no_punch;
     bool alone;      /* a read-modify-write is running */
     uint32_t writes; /* running, fills included */

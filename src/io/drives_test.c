@@ -256,6 +256,59 @@ static void a_vanished_file_is_gone(void **state)
     assert_int_equal(write_bytes(drive, 0, 4096, 1, 0, false), DRIVE_OK);
 }
 
+/* A file of its own in the place of a drive's, while that has commands under way and after. */
+static void another_file_is_seated(void **state)
+{
+    (void)state;
+    char path[128], sentence[512];
+    struct drive_facts facts;
+    struct drive_tray tray;
+    int drive = try_open("seat", 0, true, sentence, sizeof sentence);
+    assert_int_equal(drives_fd(drives, (uint32_t)drive), -1); /* an empty slot */
+    snprintf(path, sizeof path, "%s/seat", directory);
+    assert_int_equal(drives_look(path, &facts), -1);
+    assert_false(drives_next_tray(drives, &tray));
+    FILE *small = fopen(path, "w");
+    fclose(small);
+    assert_int_equal(drives_look(path, &facts), -1); /* too small for a drive */
+    assert_int_equal(truncate(path, 2 * DRIVE_BYTES), 0);
+    int fd = drives_look(path, &facts);
+    assert_true(fd >= 0);
+    assert_true(facts.online);
+    assert_int_equal(facts.bytes, 2 * DRIVE_BYTES);
+    assert_true(drives_seat(drives, (uint32_t)drive, fd, &facts));
+    assert_true(drives_next_tray(drives, &tray));
+    assert_int_equal(tray.drive, drive);
+    assert_int_equal(tray.owner, 3);
+    assert_true(tray.facts.online);
+    assert_int_equal(tray.facts.bytes, 2 * DRIVE_BYTES);
+    assert_false(drives_next_tray(drives, &tray));
+    assert_int_equal(write_bytes((uint32_t)drive, 0, 4096, 1, 0, false), DRIVE_OK);
+    expect_bytes((uint32_t)drive, 0, 4096, 1);
+    submit((uint32_t)drive, 8, DRIVE_READ, 0, 4096, slice_none(), false);
+    assert_int_equal(unlink(path), 0);
+    drives_found(drives, (uint32_t)drive, false);
+    assert_true(drives_next_tray(drives, &tray));
+    assert_false(tray.facts.online);
+    FILE *again = fopen(path, "w");
+    fclose(again);
+    assert_int_equal(truncate(path, DRIVE_BYTES), 0);
+    fd = drives_look(path, &facts);
+    assert_true(fd >= 0);
+    assert_false(drives_seat(drives, (uint32_t)drive, fd, &facts)); /* a read is under way */
+    submit((uint32_t)drive, 8, DRIVE_READ, 0, 4096, slice_none(), false);
+    assert_int_equal(await().status, DRIVE_GONE);
+    assert_int_equal(await().status, DRIVE_GONE);
+    assert_true(drives_seat(drives, (uint32_t)drive, fd, &facts));
+    submit((uint32_t)drive, 8, DRIVE_READ, 0, 4096, slice_none(), false);
+    struct drive_done done = await();
+    assert_int_equal(done.status, DRIVE_OK);
+    assert_int_equal(((const uint8_t *)slice_bytes(done.data))[100], 0); /* of the new one */
+    slice_drop(&done.data);
+    submit((uint32_t)drive, 8, DRIVE_READ, DRIVE_BYTES, 4096, slice_none(), false);
+    assert_int_equal(await().status, DRIVE_MEDIUM_ERROR); /* beyond its end */
+}
+
 static enum drive_status flush(uint32_t drive, int error)
 {
     submit(drive, 9, DRIVE_FLUSH, 0, 0, slice_none(), false);
@@ -415,6 +468,7 @@ int main(void)
         DISK(what_is_no_command_is_an_error),
         DISK(a_truncated_file_is_a_medium_error),
         DISK(a_vanished_file_is_gone),
+        DISK(another_file_is_seated),
         DISK(a_failed_flush_of_the_page_cache_is_never_made_good),
         DISK(a_drive_is_used_once),
         DISK(a_missing_drive_is_refused_or_offline),

@@ -231,20 +231,28 @@ static void look_at_drives(struct loop *loop)
     loop->next_look_ns = loop->turn_ns + look_each_ns;
     for (uint32_t i = 0; i < drives_count(loop->drives); i++) {
         struct job job = {.kind = JOB_LOOK, .look.drive = i, .look.fd = drives_fd(loop->drives, i)};
-        if (job.look.fd < 0)
-            continue;
         snprintf(job.look.path, sizeof job.look.path, "%s", drives_path(loop->drives, i));
         if (worker_give(loop->worker[WORKER_LOOK], &job))
             loop->looks_out++;
     }
 }
 
+static void looked_at_drive(struct loop *loop, const struct job *job)
+{
+    uint32_t drive = job->look.drive;
+    loop->looks_out--;
+    if (drives_fd(loop->drives, drive) >= 0)
+        drives_found(loop->drives, drive, job->look.present);
+    if (job->look.found >= 0 &&
+        !drives_seat(loop->drives, drive, job->look.found, &job->look.facts))
+        close(job->look.found); /* the next look finds it again */
+}
+
 static bool job_done(struct loop *loop, const struct job *job, struct happening *out)
 {
     switch (job->kind) {
     case JOB_LOOK:
-        loop->looks_out--;
-        drives_found(loop->drives, job->look.drive, job->look.present);
+        looked_at_drive(loop, job);
         return false;
     case JOB_REGISTER_LIVE:
         return false;
@@ -366,6 +374,10 @@ static bool ready(struct loop *loop, struct happening *out)
     }
     if (loop->drives && drives_next(loop->drives, &out->drive)) {
         out->kind = HAPPENING_DRIVE;
+        return true;
+    }
+    if (loop->drives && drives_next_tray(loop->drives, &out->tray)) {
+        out->kind = HAPPENING_TRAY;
         return true;
     }
     return streams_next_resumed(loop->streams, &out->stream) && stream_happening(loop, out);

@@ -39,6 +39,7 @@ enum happening_kind {
     HAPPENING_HOST,      /* stream, of STREAM_USE_HOST */
     HAPPENING_CONTROL,   /* stream, of STREAM_USE_CONTROL */
     HAPPENING_DRIVE,     /* drive */
+    HAPPENING_TRAY,      /* tray */
     HAPPENING_REGISTER,  /* job, of the register */
     HAPPENING_STORED,    /* job, JOB_STORE */
     HAPPENING_TERMINATE, /* SIGTERM or SIGINT */
@@ -50,6 +51,7 @@ struct happening {
         struct link_event link; /* a message's payload reference is the taker's */
         struct stream_event stream;
         struct drive_done drive; /* the data's reference is the taker's */
+        struct drive_tray tray;
         struct job job;
     };
 };

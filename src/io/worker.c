@@ -32,10 +32,10 @@ struct worker {
 
 /* ---- the jobs; on the thread ---- */
 
-static void look_at(struct job *job)
+static void compare(struct job *job)
 {
     struct stat opened, found;
-    if (fstat(job->look.fd, &opened))
+    if (job->look.fd < 0 || fstat(job->look.fd, &opened))
         job->look.present = false;
     else if (stat(job->look.path, &found))
         job->look.present = errno != ENOENT && errno != ENOTDIR; /* in doubt it is there */
@@ -43,6 +43,12 @@ static void look_at(struct job *job)
         job->look.present = S_ISBLK(found.st_mode) && found.st_rdev == opened.st_rdev;
     else
         job->look.present = found.st_ino == opened.st_ino && found.st_dev == opened.st_dev;
+}
+
+static void look_at(struct job *job)
+{
+    compare(job);
+    job->look.found = job->look.present ? -1 : drives_look(job->look.path, &job->look.facts);
 }
 
 static void do_job(struct worker *worker, struct job *job)

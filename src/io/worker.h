@@ -5,6 +5,7 @@
 /* A thread for what has to block: jobs are done one after the other, in the order in which they
  * were given; the ring tells (RING_WORKER) when some are done. */
 
+#include "io/drives.h"
 #include "io/ring.h"
 #include "register/register.h"
 
@@ -15,7 +16,7 @@ enum job_kind {
     JOB_REGISTER_SWAP,
     JOB_REGISTER_LIVE, /* nothing is told of it */
     JOB_STORE,         /* store_put(path, bytes) */
-    JOB_LOOK,          /* is the file at `path` still that of `fd`? */
+    JOB_LOOK,          /* is the file at `path` still that of `fd`? Else what is there? */
 };
 
 struct job {
@@ -39,8 +40,10 @@ struct job {
         struct {
             char path[JOB_PATH_BYTES];
             uint32_t drive;
-            int fd;
-            bool present; /* result */
+            int fd;       /* -1: it has none */
+            bool present; /* result: it is still that one */
+            int found;    /* result: descriptor of another one that lies there; -1: none does */
+            struct drive_facts facts; /* of that */
         } look;
     };
 };

@@ -166,7 +166,8 @@ void loopswitch_tests_go_on(struct loopswitch *x, struct actions *actions)
         bool off = drive->state == LOOP_PORT_ABSENT || drive->state == LOOP_PORT_BYPASSED;
         if (off && !drive->testing && x->now_ns >= drive->again_ns)
             loopswitch_test(x, drive, actions);
-        if (drive->state == LOOP_PORT_INITIALISING && x->now_ns >= drive->test_ns + TEST_NS) {
+        if (drive->state == LOOP_PORT_INITIALISING && drive->testing &&
+            x->now_ns >= drive->test_ns + TEST_NS) {
             drive->counters.timeouts++;
             loopswitch_leave(x, drive, LOOP_PORT_BYPASSED, "it does not answer the LIP", actions);
             loopswitch_lip_goes_on(x, drive->slot / LOOPLET_SLOTS, actions);
@@ -183,7 +184,7 @@ uint64_t loopswitch_tests_wake_ns(const struct loopswitch *x)
         uint64_t at = UINT64_MAX;
         if (off && !drive->testing)
             at = drive->again_ns;
-        else if (drive->state == LOOP_PORT_INITIALISING)
+        else if (drive->state == LOOP_PORT_INITIALISING && drive->testing)
             at = drive->test_ns + TEST_NS;
         wake_ns = at < wake_ns ? at : wake_ns;
     }

@@ -115,7 +115,7 @@ static int check_drive(const struct config *config, const struct config_drive *d
 {
     struct stat found;
     int fd = open(drive->path, O_RDWR | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT && drive->create_bytes)
+    if (fd < 0 && errno == ENOENT && (drive->create_bytes || drive->may_be_empty))
         return 0;
     if (fd < 0) {
         snprintf(sentence, sentence_bytes, "%s:%u: parts.loops.drives: %s: %s; %s", config->file,

@@ -26,7 +26,9 @@ struct config_drive {
     uint8_t slot;
     unsigned line;          /* of the file, for sentences */
     char path[CONFIG_PATH]; /* absolute */
-    uint64_t create_bytes;  /* a file of this size is made if there is none; 0: must exist */
+    uint64_t create_bytes;  /* a file of this size is made if there is none; 0: must exist ... */
+    bool may_be_empty;      /* ... or may be put in later */
+    uint8_t al_pa;          /* its address on the loop, if one is assigned; else 0 */
 };
 
 struct config_process {

@@ -322,7 +322,16 @@ static bool check_listed_drives(const struct check *c, uint32_t l)
     for (uint32_t i = 0; i < from->drives; i++) {
         const struct draft_drive *written = &from->drive[i];
         struct config_drive drive = {.slot = (uint8_t)written->slot.number, .line = written->line};
-        if (written->size.given)
+        drive.may_be_empty = written->empty.number;
+        if (written->loop_id.given)
+            drive.al_pa = al_pa_of_id((uint32_t)written->loop_id.number);
+        if (written->size.given && drive.may_be_empty)
+            return config_complain(
+                c->where, written->line, "parts.loops.drives",
+                "a slot that may be empty gets no file of a size; leave out one");
+        if (drive.may_be_empty)
+            drive.create_bytes = 0;
+        else if (written->size.given)
             drive.create_bytes = written->size.number;
         else if (from->size.given)
             drive.create_bytes = from->size.number;

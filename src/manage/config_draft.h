@@ -32,7 +32,7 @@ struct draft_switch {
 };
 struct draft_drive {
     unsigned line;
-    struct config_value slot, path, size;
+    struct config_value slot, path, size, empty, loop_id;
 };
 struct draft_loop {
     unsigned line;

@@ -65,6 +65,8 @@ static const struct config_rule drive_rules[] = {
     {KEY("slot", RULE_NUMBER, AT(draft_drive, slot)), RANGE(0, SLOT_MAX - 1), .required = true},
     {KEY("path", RULE_TEXT, AT(draft_drive, path)), RANGE(1, PATH_HIGH), .required = true},
     {KEY("size", RULE_SIZE, AT(draft_drive, size)), RANGE(16 << 20, 1ull << 50)},
+    {KEY("empty", RULE_BOOL, AT(draft_drive, empty))},
+    {KEY("loop_id", RULE_NUMBER, AT(draft_drive, loop_id)), RANGE(0, AL_PAS - 1)},
 };
 static const struct rule_table switch_table = TABLE(switch_rules), drive_table = TABLE(drive_rules);
 

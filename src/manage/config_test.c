@@ -544,6 +544,32 @@ static void missing_drives_are_named(void **state)
     free(text);
 }
 
+static void slots_may_be_empty(void **state)
+{
+    (void)state;
+    char sentence[CONFIG_SENTENCE];
+    char *text = changed("drives: 4, size: 256MiB",
+                         "size: 1GiB, drives: [{slot: 0, path: /nowhere/d, empty: true}, {slot: 1, "
+                         "path: d1, loop_id: 125}, {slot: 2, path: d2}]");
+    assert_int_equal(parse(text, &config, sentence), 0);
+    assert_true(config.loop[0].drive[0].may_be_empty);
+    assert_int_equal(config.loop[0].drive[0].create_bytes, 0);
+    assert_int_equal(config.loop[0].drive[0].al_pa, 0);
+    assert_int_equal(config.loop[0].drive[1].create_bytes, 1 << 30);
+    assert_int_equal(config.loop[0].drive[1].al_pa, 0x01);
+    assert_int_equal(config_check_drives(&config, sentence, sizeof sentence), 0);
+    free(text);
+    text =
+        changed("drives: 4, size: 256MiB", "drives: [{slot: 0, path: d, size: 1GiB, empty: true}]");
+    assert_int_equal(parse(text, &config, sentence), -1);
+    assert_non_null(strstr(sentence, "a slot that may be empty gets no file of a size"));
+    free(text);
+    text = changed("drives: 4, size: 256MiB", "drives: [{slot: 0, path: d, loop_id: 126}]");
+    assert_int_equal(parse(text, &config, sentence), -1);
+    assert_non_null(strstr(sentence, "loop_id"));
+    free(text);
+}
+
 static void read_takes_state_of_environment(void **state)
 {
     (void)state;
@@ -576,6 +602,7 @@ int main(void)
         cmocka_unit_test(mistakes_earn_their_sentences),
         cmocka_unit_test(empty_and_missing_files),
         cmocka_unit_test(missing_drives_are_named),
+        cmocka_unit_test(slots_may_be_empty),
         cmocka_unit_test(read_takes_state_of_environment),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);

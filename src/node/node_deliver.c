@@ -157,6 +157,20 @@ static void deliver_drive(struct node *node, struct drive_done *done)
     slice_drop(&done->data);
 }
 
+static void deliver_tray(struct node *node, const struct drive_tray *tray)
+{
+    struct part *part = &node->part[tray->owner];
+    struct event event = {.kind = EVENT_TRAY};
+    for (int s = 0; s < SLOT_MAX; s++)
+        if (part->drive_of_slot[s] == (int)tray->drive)
+            event.tray.slot = (uint8_t)s;
+    event.tray.online = tray->facts.online;
+    event.tray.bytes = tray->facts.bytes;
+    event.tray.block_bytes = tray->facts.block_bytes;
+    event.tray.serial = tray->facts.serial;
+    node_step(node, part, &event);
+}
+
 static void deliver_register(struct node *node, const struct job *job)
 {
     struct event event = {.kind = EVENT_REGISTER};
@@ -190,6 +204,9 @@ void node_deliver(struct node *node, struct happening *happening)
         return;
     case HAPPENING_DRIVE:
         deliver_drive(node, &happening->drive);
+        return;
+    case HAPPENING_TRAY:
+        deliver_tray(node, &happening->tray);
         return;
     case HAPPENING_REGISTER:
         deliver_register(node, &happening->job);

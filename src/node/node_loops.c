@@ -77,7 +77,7 @@ static int open_drive(struct node *node, struct part *part, const struct config_
                       sizeof node->drive_name[0][0]);
     struct drive_open what = {.name = name,
                               .create_bytes = drive->create_bytes,
-                              .may_be_missing = existed,
+                              .may_be_missing = existed || drive->may_be_empty,
                               .owner = (uint32_t)(part - node->part)};
     snprintf(what.path, sizeof what.path, "%s", drive->path);
     char reason[512];
@@ -92,6 +92,7 @@ static int open_drive(struct node *node, struct part *part, const struct config_
     part->drive_of_slot[drive->slot] = number;
     out->drive[out->drives].slot = drive->slot;
     out->drive[out->drives].online = facts.online;
+    out->drive[out->drives].al_pa = drive->al_pa;
     out->drive[out->drives].bytes = facts.bytes;
     out->drive[out->drives].block_bytes = facts.block_bytes;
     memcpy(out->drive[out->drives].serial, facts.serial, sizeof facts.serial);
