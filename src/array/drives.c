@@ -2,9 +2,10 @@
 /* D1 a FAILED drive has no leg but those that linger, and its probe's; a drive's legs are counted
  *    in waiting_count, sent_count and lingering_count
  * D2 RETURNED is said of a FAILED drive only when nothing lingers, and after a login since it went
- *    bad, or for one that is new, or for one that we have failed ourselves and that answers again
- *    after a while: each time a longer one, and after RETRIES_MAX no more
- * D3 a drive that is not in array->drives_used has no pool and no legs, is not listed and not bad
+ *    bad, or for one that is new, or that was off its loop switch's loop and is on it again, or for
+ *    one that we have failed ourselves and that answers again after a while: each time a longer
+ * one, and after RETRIES_MAX no more D3 a drive that is not in array->drives_used has no pool and
+ * no legs, is not listed and not bad
  *
  * Drive states are the record's: GOOD <-> FAILED -> STALE -> GOOD; this file only follows. */
 #include "array/drives.h"
@@ -289,10 +290,18 @@ void array_loop_on_line(struct array *array, int number, uint32_t slots)
         return;
     for (int s = 0; s < 32; s++) {
         struct drive *drive = &array->drive[number * 32 + s];
-        if (!(slots >> s & 1) || !drive->listed || drive->info.online)
+        bool on_line = slots >> s & 1, failed = drive->state == DRIVE_STATE_FAILED;
+        if (!on_line && failed)
+            drive->info.online = false; /* nothing is sent to it that could find out */
+        if (!on_line || !drive->listed || drive->info.online)
             continue;
         drive->info.online = true;
         drive->probe_ns = array->now_ns; /* it is looked at again at once */
+        if (failed) {                    /* D2: its loop switch has it again */
+            drive->may_return = true;
+            drive->probe = PROBE_NONE;
+            drive->probe_ns = 0;
+        }
         array->again = array->more = array->look = true;
     }
 }

@@ -13,7 +13,8 @@ enum {
     MANAGER_MAX = MODULE_MAX, /* management endpoints, one in each module's process */
     SENDER_MAX = SWITCH_MAX + MANAGER_MAX,
     LOOP_MAX = 4,              /* loop switches */
-    SLOT_MAX = 24,             /* drive slots of a loop switch's tray */
+    SLOT_MAX = 24,             /* drive slots of a loop switch's tray ... */
+    LOOPLET_SLOTS = 8,         /* ... so many on each looplet of its loop */
     DRIVE_MAX = LOOP_MAX * 32, /* a drive's number is loop * 32 + slot */
     POOL_MAX = 16,             /* pools of a group */
     VOLUME_MAX = 1024,         /* volumes of a group */

@@ -56,8 +56,8 @@ void loopswitch_become(struct loopswitch *x, struct drive *drive, enum loop_port
     trace_info(x->trace, "slot %02d: %s -> %s, %s", drive->slot, state_names[drive->state],
                state_names[state], why);
     if (state != LOOP_PORT_INITIALISING && drive->state != LOOP_PORT_INITIALISING)
-        actions_notice(actions, "port loop=%s slot=%02d state=%s", x->trace->name, drive->slot,
-                       state_names[state]);
+        actions_notice(actions, "port drive=t%d/%02d state=%s loop=%s", x->config.index,
+                       drive->slot, state_names[state], x->trace->name);
     drive->state = state;
     if (state == LOOP_PORT_ONLINE)
         drive->online_ns = x->now_ns;

@@ -21,8 +21,6 @@
 
 struct loopswitch;
 
-enum { LOOPLET_SLOTS = 8 /* of one looplet */ };
-
 /* Where something is joined to the loop. */
 enum loop_port_state {
     LOOP_PORT_ABSENT,       /* nothing answers there; it is tested from time to time */

@@ -88,7 +88,7 @@ static const char *locate_on(struct loopswitch *x, struct drive *drive, uint32_t
     (void)number;
     (void)tag;
     if (!drive->located)
-        actions_notice(actions, "locate loop=%s slot=%02d light=on", x->trace->name, drive->slot);
+        actions_notice(actions, "locate drive=t%d/%02d light=on", x->config.index, drive->slot);
     drive->located = true;
     return "its light is on";
 }
@@ -99,7 +99,7 @@ static const char *locate_off(struct loopswitch *x, struct drive *drive, uint32_
     (void)number;
     (void)tag;
     if (drive->located)
-        actions_notice(actions, "locate loop=%s slot=%02d light=off", x->trace->name, drive->slot);
+        actions_notice(actions, "locate drive=t%d/%02d light=off", x->config.index, drive->slot);
     drive->located = false;
     return "its light is off";
 }

@@ -63,6 +63,14 @@ static const struct catalogue_entry entries[] = {
      .effect = "Its pool, if it has one, lives on the other drives.",
      .remedy = "Look at its path; it comes back by itself once it is readable.",
      .metrics = "segue_drive_state"},
+    {CHECK("DRIVE_BYPASSED", CATALOGUE_WARNING, "drive"),
+     .meaning =
+         "The port of the drive is bypassed: its loop switch gives it no command. `by hand`: "
+         "a person has said so, and it stays so over restarts.",
+     .effect = "Its pool, if it has one, lives on the other copies.",
+     .remedy = "By hand: segue loop release takes it back. Else look at the drive; the port is "
+               "tested again by itself.",
+     .metrics = "segue_drive_state"},
     {CHECK("DRIVE_RESYNC", CATALOGUE_WARNING, "drive"),
      .meaning = "The drive was away and gets what was written meanwhile.",
      .effect = "None for hosts; until it is done the pool survives one failure less.",
@@ -120,6 +128,22 @@ static const struct catalogue_entry entries[] = {
          "The record has another state for a drive: good, or stale while it is brought up to date.",
      .effect = "Its pool lives on the other drives while it is not good.", .remedy = "Nothing.",
      .metrics = "segue_drive_state", .word = "drive"},
+    {EVENT("PORT_BYPASSED", CATALOGUE_WARNING, "drive"),
+     .meaning =
+         "The loop switch has taken a drive's port off the loop: it erred, or came and went, "
+         "too often, or did not answer a LIP.",
+     .effect = "Its pool lives on the other copies.",
+     .remedy = "Look at the drive and its cable. The port is tested again by itself, after longer "
+               "and longer times; segue loop release tests it at once.",
+     .word = "port", .says = "state=bypassed"},
+    {EVENT("PORT_STATE", CATALOGUE_INFO, "drive"),
+     .meaning = "A drive's port has another state on its loop: online, absent (nothing answers "
+                "there), or bypassed by hand.",
+     .effect = "None by itself.", .remedy = "Nothing. segue loop show draws the loop.",
+     .word = "port"},
+    {EVENT("LOCATE", CATALOGUE_INFO, "drive"),
+     .meaning = "A person has switched the light of a drive's slot on or off.", .effect = "None.",
+     .remedy = "Nothing.", .word = "locate"},
     {EVENT("CACHE_LOST", CATALOGUE_CRITICAL, "group"),
      .meaning =
          "All units of the group died at once and started cold: what was only in their memory is "

@@ -33,7 +33,7 @@ static void name_value(const struct config *config, const char *key, char *value
             snprintf(value, bytes, "%s", config->group[number - 1].name);
     } else if (strcmp(key, "drive") == 0 && sscanf(value, "t%u/%u%c", &number, &slot, &end) == 2 &&
                number < config->loops && slot < SLOT_MAX) {
-        config_drive_name(config, (int)(number * SLOT_MAX + slot), value, bytes);
+        config_drive_name(config, (int)(number * 32 + slot), value, bytes);
     }
 }
 

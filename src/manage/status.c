@@ -236,8 +236,11 @@ static const char *drive_state(const json_t *status, const json_t *drive)
         status_find(json_object_get(status, "groups"), "name", status_text_of(drive, "group"));
     if (status_list_has(json_object_get(group, "drives_failed"), name))
         return "failed";
+    const char *port = status_text_of(drive, "port");
+    if (strcmp(port, "absent") == 0 && !*status_text_of(drive, "al_pa")) /* it has never been in */
+        return "empty";
     if (!status_flag_of(drive, "online"))
-        return "offline";
+        return strncmp(port, "bypassed", 8) == 0 ? "bypassed" : "offline";
     if (status_list_has(json_object_get(group, "drives_stale"), name))
         return "stale";
     return group ? "good" : "free";

@@ -155,12 +155,36 @@ static void check_members(const json_t *status, json_t *checks)
     }
 }
 
+/* False: its port is not bypassed. */
+static bool say_bypassed(struct problem *p, const json_t *drive)
+{
+    const char *name = status_text_of(drive, "name"), *port = status_text_of(drive, "port");
+    bool by_hand = strcmp(port, "bypassed-by-hand") == 0;
+    if (!by_hand && strcmp(port, "bypassed") != 0)
+        return false;
+    p->code = "DRIVE_BYPASSED";
+    SAY(p->object, "drive/%s", name);
+    SAY(p->summary, "drive %s is bypassed%s", name, by_hand ? " by hand" : "");
+    SAY(p->effect, "its pool lives on the other copies");
+    if (by_hand) {
+        SAY(p->remedy, "segue loop release %s takes it back", name);
+    } else {
+        SAY(p->doing, "its loop switch tests it, and takes it back when it is well");
+        SAY(p->remedy, "look at %.120s", status_text_of(drive, "path"));
+    }
+    return true;
+}
+
 static void add_drive_problem(json_t *checks, const json_t *group, const json_t *drive)
 {
     const char *name = status_text_of(drive, "name"), *state = status_text_of(drive, "state");
     bool stale = strcmp(state, "stale") == 0, failed = strcmp(state, "failed") == 0;
     struct problem p = {.code = stale ? "DRIVE_RESYNC" : failed ? "DRIVE_FAILED" : "DRIVE_OFFLINE"};
     char left[32];
+    if (say_bypassed(&p, drive)) {
+        add_problem(checks, &p);
+        return;
+    }
     quantity_size_text(status_number_of(group, "resync_left_bytes"), left, sizeof left);
     SAY(p.object, "drive/%s", name);
     SAY(p.summary, "drive %s %s", name,
@@ -186,7 +210,7 @@ static void check_drives(const json_t *status, json_t *checks)
         json_array_foreach(json_object_get(loop, "drives"), d, drive)
     {
         const char *state = status_text_of(drive, "state");
-        if (strcmp(state, "good") != 0 && strcmp(state, "free") != 0)
+        if (strcmp(state, "good") != 0 && strcmp(state, "free") != 0 && strcmp(state, "empty") != 0)
             add_drive_problem(checks,
                               status_find(json_object_get(status, "groups"), "name",
                                           status_text_of(drive, "group")),

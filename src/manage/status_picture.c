@@ -211,7 +211,8 @@ static char slot_letter(const char *state)
     static const struct {
         const char *state;
         char letter;
-    } letters[] = {{"good", 'o'}, {"free", '-'}, {"stale", 'r'}, {"failed", 'F'}, {"offline", 'x'}};
+    } letters[] = {{"good", 'o'},    {"free", '-'},     {"stale", 'r'}, {"failed", 'F'},
+                   {"offline", 'x'}, {"bypassed", 'B'}, {"empty", ' '}};
     for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++)
         if (strcmp(letters[i].state, state) == 0)
             return letters[i].letter;

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "iswitch/iswitch.h"
-#include "loopswitch/loopswitch.h"
 
 /* ---- names ---- */
 
@@ -41,7 +40,7 @@ json_t *describe_uuid(const uint8_t uuid[16])
     return json_string(text);
 }
 
-static const char *group_name(const struct node *node, uint8_t group)
+const char *describe_group(const struct node *node, uint8_t group)
 {
     return group < node->config->groups ? node->config->group[group].name : "";
 }
@@ -68,10 +67,10 @@ static json_t *describe_views(const struct node *node, const struct iswitch_stat
     for (uint8_t g = 0; g < node->config->groups; g++) {
         const struct sender_view *view = &status->group[g];
         json_array_append_new(
-            list, json_pack("{s:s, s:I, s:b, s:o, s:o, s:o, s:I, s:I}", "name", group_name(node, g),
-                            "epoch", (json_int_t)view->epoch, "serving", view->serving, "primary",
-                            describe_module(node, view->primary, g), "in_sync",
-                            describe_modules(node, view->in_sync, g), "linked",
+            list, json_pack("{s:s, s:I, s:b, s:o, s:o, s:o, s:I, s:I}", "name",
+                            describe_group(node, g), "epoch", (json_int_t)view->epoch, "serving",
+                            view->serving, "primary", describe_module(node, view->primary, g),
+                            "in_sync", describe_modules(node, view->in_sync, g), "linked",
                             describe_modules(node, view->linked, g), "outstanding",
                             (json_int_t)view->outstanding, "resent", (json_int_t)view->resent));
     }
@@ -91,54 +90,6 @@ json_t *describe_switch(const struct node *node, const struct part *part)
                      (json_int_t)status.commands, "resent", (json_int_t)status.resent,
                      "directory_version", (json_int_t)status.directory_version, "groups",
                      describe_views(node, &status));
-}
-
-/* ---- loop switches ---- */
-
-static json_t *describe_banks(const struct node *node, const struct part *part)
-{
-    json_t *list = json_array();
-    for (uint8_t g = 0; g < node->config->groups; g++) {
-        struct loopswitch_bank_status bank;
-        loopswitch_bank(part->machine, g, &bank);
-        json_array_append_new(list, json_pack("{s:s, s:I, s:o, s:I, s:I}", "group",
-                                              group_name(node, g), "epoch", (json_int_t)bank.epoch,
-                                              "allowed", describe_members(node, &bank.allowed, g),
-                                              "refused", (json_int_t)bank.refused, "admitted",
-                                              (json_int_t)bank.admitted));
-    }
-    return list;
-}
-
-static json_t *describe_drive(const struct node *node, const struct part *part,
-                              const struct loopswitch_drive_status *drive)
-{
-    struct drives *drives = loop_drives(node->loop);
-    uint32_t number = (uint32_t)part->drive_of_slot[drive->slot];
-    struct drive_facts facts;
-    drives_facts(drives, number, &facts);
-    json_t *bank =
-        drive->bank == BANK_NONE ? json_null() : json_string(group_name(node, drive->bank));
-    return json_pack("{s:s, s:I, s:s, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
-                     "name", node->drive_name[part->number][drive->slot], "slot",
-                     (json_int_t)drive->slot, "path", drives_path(drives, number), "group", bank,
-                     "online", drive->online && facts.online, "direct", facts.direct, "size_bytes",
-                     (json_int_t)drive->bytes, "block_bytes", (json_int_t)facts.block_bytes,
-                     "reads", (json_int_t)drive->reads, "writes", (json_int_t)drive->writes,
-                     "read_bytes", (json_int_t)drive->read_bytes, "written_bytes",
-                     (json_int_t)drive->written_bytes, "errors", (json_int_t)drive->errors,
-                     "queued", (json_int_t)drive->queued, "serial", facts.serial);
-}
-
-json_t *describe_loop(const struct node *node, const struct part *part)
-{
-    struct loopswitch_drive_status drive;
-    json_t *drives = json_array();
-    for (uint32_t i = 0; loopswitch_drive(part->machine, i, &drive); i++)
-        json_array_append_new(drives, describe_drive(node, part, &drive));
-    return json_pack("{s:s, s:s, s:o, s:o}", "name", part->trace.name, "tray",
-                     node->config->loop[part->number].tray, "banks", describe_banks(node, part),
-                     "drives", drives);
 }
 
 /* ---- the process ---- */

@@ -18,6 +18,8 @@ json_t *describe_members(const struct node *node, const struct members *members,
 json_t *describe_modules(const struct node *node, uint8_t mask, int group);
 /* Name of the unit of a group in that module; null for nobody. */
 json_t *describe_module(const struct node *node, uint8_t module, int group);
+/* Name of a group; "": there is none. */
+const char *describe_group(const struct node *node, uint8_t group);
 json_t *describe_uuid(const uint8_t uuid[16]);
 
 #endif

@@ -87,6 +87,42 @@ int objects_send(struct objects *o, uint8_t group, const struct manage_request *
                       "cannot %s: no module of array %s answers", doing, o->config.array);
 }
 
+int objects_say(struct objects *o, port_id port, const char *words, const char *object)
+{
+    char text[REQUEST_TEXT];
+    int verb = (int)strcspn(words, " ");
+    switch (request_part(&o->config, port, words, 5000, text, sizeof text)) {
+    case REQUEST_GOOD:
+        printf("%s: %s\n", object, text);
+        return SEGUE_EXIT_DONE;
+    case REQUEST_REFUSED:
+        return segue_fail(o->call, SEGUE_EXIT_REFUSED, "REFUSED", NULL, "cannot %.*s %s: %s", verb,
+                          words, object, text);
+    case REQUEST_UNKNOWN:
+        return segue_fail(o->call, SEGUE_EXIT_UNKNOWN, "OUTCOME_UNKNOWN",
+                          "look whether it is done; if not, repeat it",
+                          "cannot tell whether it could %.*s %s", verb, words, object);
+    case REQUEST_UNREACHABLE:
+        break;
+    }
+    return segue_fail(o->call, SEGUE_EXIT_UNREACHABLE, "UNREACHABLE", "is it up? segue status",
+                      "%s does not answer", config_port_name(&o->config, port));
+}
+
+static int no_such_drive(const struct objects *o, const char *name)
+{
+    segue_fail(o->call, SEGUE_EXIT_NO_OBJECT, "NO_SUCH_DRIVE",
+               "write TRAY/SLOT, such as t0/00 or t0/00-03; segue status shows the trays",
+               "there is no drive %.40s", name);
+    return -1;
+}
+
+int objects_drive(struct objects *o, const char *name)
+{
+    int drive = config_drive_number(&o->config, name);
+    return drive < 0 ? no_such_drive(o, name) : drive;
+}
+
 int objects_group(struct objects *o, const char *name)
 {
     const char *names[GROUP_MAX];
@@ -169,9 +205,7 @@ bool objects_drives(struct objects *o, const char *list, struct manage_request *
     for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
         if (add_range(o, word, request))
             continue;
-        segue_fail(o->call, SEGUE_EXIT_NO_OBJECT, "NO_SUCH_DRIVE",
-                   "write TRAY/SLOT, such as t0/00 or t0/00-03; segue status shows the trays",
-                   "there is no drive %.40s", word);
+        no_such_drive(o, word);
         return false;
     }
     return true;

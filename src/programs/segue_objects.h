@@ -27,6 +27,10 @@ int objects_list_end(struct objects *objects, const char *list, struct table *ta
 /* Gives the request to the array. `doing`: "create pool p3", for sentences. An exit code. */
 int objects_send(struct objects *objects, uint8_t group, const struct manage_request *request,
                  const char *doing);
+/* Says words to a part (EVENT_REQUEST) and prints its answer: "drive t0/03: ...". An exit code. */
+int objects_say(struct objects *objects, port_id port, const char *words, const char *object);
+/* Number of a drive by its place, "t0/03", or -1 and said. */
+int objects_drive(struct objects *objects, const char *name);
 /* Number of a group by name, or -1 and said. */
 int objects_group(struct objects *objects, const char *name);
 int objects_owner(const struct objects *objects);

@@ -67,24 +67,9 @@ static int find_switch(struct objects *o)
 
 static int say(struct objects *o, int number, const char *words)
 {
-    char text[REQUEST_TEXT];
-    const char *name = o->config.iswitch[number].name;
-    switch (request_part(&o->config, port_switch(number), words, 5000, text, sizeof text)) {
-    case REQUEST_GOOD:
-        printf("switch %s: %s\n", name, text);
-        return SEGUE_EXIT_DONE;
-    case REQUEST_REFUSED:
-        return segue_fail(o->call, SEGUE_EXIT_REFUSED, "REFUSED", NULL, "cannot %s switch %s: %s",
-                          words, name, text);
-    case REQUEST_UNKNOWN:
-        return segue_fail(o->call, SEGUE_EXIT_UNKNOWN, "OUTCOME_UNKNOWN",
-                          "look with segue switch list; if it is not done, repeat it",
-                          "cannot tell whether it could %s switch %s", words, name);
-    case REQUEST_UNREACHABLE:
-        break;
-    }
-    return segue_fail(o->call, SEGUE_EXIT_UNREACHABLE, "UNREACHABLE", "is it up? segue status",
-                      "switch %s does not answer", name);
+    char object[80];
+    snprintf(object, sizeof object, "switch %.40s", o->config.iswitch[number].name);
+    return objects_say(o, port_switch(number), words, object);
 }
 
 /* The switch can send hosts only to one that takes them. */
