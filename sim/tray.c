@@ -50,7 +50,7 @@ static void drive_vanishes(struct faults *f, struct fault *fault)
     int drive = some_drive(f, fault);
     snprintf(fault->what, sizeof fault->what, "drive %d vanishes", drive);
     disk_remove(f->world, drive, true);
-    fault->restart = true; /* a loop switch does not look for a drive that is gone */
+    fault->restart = chance(f, 30); /* else its loop switch finds it again */
 }
 
 /* What the drive holds is somewhere else, too. */

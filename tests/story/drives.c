@@ -505,3 +505,69 @@ void story_drive_that_cannot_be_fenced_is_failed(struct story *s)
     story_assert(s, story_stamp(s, 0, 64, 1) == before->stamp);
     story_assert(s, story_stamp(s, 0, 72, 1) == w->stamp);
 }
+
+/* A drive that is taken out is failed when it is missed; put back, it comes back by itself. */
+void story_drive_comes_back_by_itself(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    story_run(s, MS(50));
+    story_mark(s);
+    disk_remove(s->world, 0, true);
+    struct op *w1 = story_write(s, 0, 64, 8, 1);
+    story_until(s, story_said(s, "A1 > drive t0/00 is failed"), MS(2000));
+    story_run(s, MS(4000)); /* tested now and then */
+    disk_remove(s->world, 0, false);
+    story_until(s, story_said(s, "A1 > drive t0/00 is good"), MS(9000));
+    story_expect(s, "L1 > slot 00: online -> absent, it has vanished\n"
+                    "A1 > drive t0/00 is failed\n"
+                    "L1 > slot 00: absent -> online, it answers\n"
+                    "A1 > drive t0/00 is stale\n"
+                    "A1 > drive 0 of pool * has all data again\n"
+                    "A1 > drive t0/00 is good\n");
+    story_assert(s, story_stamp(s, 0, 64, 0) == w1->stamp);
+}
+
+/* A person bypasses a port: it stays off the loop over a restart, and comes back when released. */
+void story_bypassed_by_hand(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    story_mark(s);
+    story_request(s, "L1", "bypass 0");
+    struct op *w1 = story_write(s, 0, 64, 8, 1);
+    story_until(s, story_said(s, "A1 > drive t0/00 is failed"), MS(2000));
+    story_crash(s, "L1");
+    story_restart(s, "L1");
+    story_run(s, MS(20000)); /* a new login, and time enough to try it again */
+    story_assert(s, story_record(s, 0)->drive_state[0] == DRIVE_STATE_FAILED);
+    story_request(s, "L1", "release 0");
+    story_until(s, story_said(s, "A1 > drive t0/00 is good"), MS(9000));
+    story_expect(s, "L1 > slot 00: online -> bypassed-by-hand, a person says so\n"
+                    "A1 > drive t0/00 is failed\n"
+                    "L1 > slot 00: bypassed-by-hand -> absent, a person has released it\n"
+                    "L1 > slot 00: absent -> online, it answers\n"
+                    "A1 > drive t0/00 is stale\n"
+                    "A1 > drive 0 of pool * has all data again\n"
+                    "A1 > drive t0/00 is good\n");
+    story_assert(s, story_stamp(s, 0, 64, 0) == w1->stamp);
+}
+
+/* A LIP makes commands wait; none is lost, no drive fails, and what was under way goes on. */
+void story_lip_under_writes(struct story *s)
+{
+    struct op *w[8];
+    story_mark(s);
+    for (uint64_t i = 0; i < 8; i++) {
+        w[i] = story_send_write(s, 0, 64 + i * 8, 8, 0);
+        story_request(s, i % 2 ? "L1" : "L2", "lip");
+        story_run(s, MS(3));
+    }
+    for (int i = 0; i < 8; i++)
+        story_good(s, w[i], MS(1000));
+    story_run(s, MS(500));
+    story_assert(s, !story_said(s, "A1 > drive t0/00 is failed"));
+    story_assert(s, !story_said(s, "A1 > drive t1/00 is failed"));
+    story_assert(s, story_said(s, "L1 > slot 00: online -> initialising, LIP"));
+    story_assert(s, story_said(s, "L1 > slot 00: initialising -> online, it answers"));
+    for (int i = 0; i < 8; i++)
+        story_assert(s, story_stamp(s, 0, 64 + (uint64_t)i * 8, 1) == w[i]->stamp);
+}

@@ -135,6 +135,9 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(acknowledged_write_meets_bad_drives, plain)                \
     X(tray_loses_power_for_a_moment, deaths_unknown)             \
     X(tray_loses_power_and_its_primary_dies, deaths_unknown)     \
+    X(drive_comes_back_by_itself, write_through)                 \
+    X(bypassed_by_hand, write_through)                           \
+    X(lip_under_writes, write_through)                           \
     X(or_write_half_done, write_through)                         \
     X(unmap_half_done, write_through)                            \
     X(copy_is_over_when_all_know_it, plain)                      \
