@@ -12,6 +12,7 @@
 #include "node/describe.h"
 #include "node/history.h"
 #include "node/node_state.h"
+#include "node/reload.h"
 
 enum {
     CONTROL_MAX = 32,
@@ -29,6 +30,7 @@ struct connection {
 
 struct manage_socket {
     struct node *node;
+    struct reload *reload;
     struct connection at[CONTROL_MAX];
 };
 
@@ -36,16 +38,20 @@ struct manage_socket *manage_socket_new(struct node *node, char *sentence, size_
 {
     char path[CONFIG_SOCKET_PATH_MAX + 1], address[sizeof path + 8];
     struct manage_socket *socket = calloc(1, sizeof *socket);
-    if (!socket) {
+    struct reload *reload = reload_new(node->config);
+    if (!socket || !reload) {
         snprintf(sentence, sentence_bytes, "no memory for the management socket");
+        reload_free(reload);
+        free(socket);
         return NULL;
     }
     socket->node = node;
+    socket->reload = reload;
     config_socket_path(node->config, node->process, path, sizeof path);
     snprintf(address, sizeof address, "unix:%s", path);
     if (streams_listen(loop_streams(node->loop), STREAM_USE_CONTROL, 0, "management socket",
                        address, NULL, 0, sentence, sentence_bytes)) {
-        free(socket);
+        manage_socket_free(socket);
         return NULL;
     }
     return socket;
@@ -53,6 +59,8 @@ struct manage_socket *manage_socket_new(struct node *node, char *sentence, size_
 
 void manage_socket_free(struct manage_socket *socket)
 {
+    if (socket)
+        reload_free(socket->reload);
     free(socket);
 }
 
@@ -219,21 +227,21 @@ static void do_status(struct manage_socket *socket, struct connection *c, const 
     say(socket, c, describe_process(socket->node));
 }
 
-/* What a switch cannot do itself: its CHAP secrets are files. They are few and small, and a person
- * waits for the answer. */
-static void reload(struct manage_socket *socket, struct connection *c, struct part *part)
+void manage_socket_turn(struct manage_socket *socket)
 {
-    struct secrets secrets;
-    char sentence[CONFIG_SENTENCE];
-    if (config_read_secrets(socket->node->config, &secrets, sentence, sizeof sentence)) {
-        say_refused(socket, c, sentence);
-    } else {
-        iswitch_set_secrets(part->machine, &secrets);
+    struct reload_result result;
+    if (!socket || !reload_take(socket->reload, &result))
+        return;
+    if (result.good)
+        iswitch_set_secrets(socket->node->part[result.part].machine, &result.secrets);
+    struct connection *c = find(socket, (uint32_t)result.tag);
+    if (c && result.good)
         say(socket, c,
             json_pack("{s:s, s:s}", "status", "good", "text",
                       "it has read the CHAP secrets again"));
-    }
-    explicit_bzero(&secrets, sizeof secrets);
+    else if (c)
+        say_refused(socket, c, result.sentence);
+    reload_wipe(&result);
 }
 
 static void do_request(struct manage_socket *socket, struct connection *c, const json_t *request)
@@ -246,7 +254,9 @@ static void do_request(struct manage_socket *socket, struct connection *c, const
         if (strcmp(part->trace.name, name) != 0 || part->kind == &part_manager)
             continue;
         if (part->kind == &part_switch && strcmp(text, "reload") == 0) {
-            reload(socket, c, part);
+            /* what a switch cannot do itself: its CHAP secrets are files */
+            if (!reload_begin(socket->reload, i, c->stream))
+                say_refused(socket, c, "secrets are being read already; try again");
             return;
         }
         struct event event = {.kind = EVENT_REQUEST};

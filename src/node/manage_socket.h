@@ -19,6 +19,8 @@ void manage_socket_stream_event(struct manage_socket *socket, const struct strea
 void manage_socket_event(struct manage_socket *socket, uint64_t time_ns, const char *text);
 /* The manager may have answers to manage requests. */
 void manage_socket_take_answers(struct manage_socket *socket, struct manager *manager);
+/* In each turn of the loop: what has been read meanwhile. */
+void manage_socket_turn(struct manage_socket *socket);
 /* The answer of a part to a request. */
 void manage_socket_reply(struct manage_socket *socket, uint64_t tag, const char *text);
 

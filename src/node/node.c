@@ -360,6 +360,7 @@ static void turn(struct node *node)
         node_deliver(node, &happening);
     node_deliver_local(node);
     give_time(node);
+    manage_socket_turn(node->manage_socket);
     node_deliver_local(node);
     uint64_t now = loop_now_ns();
     node->trace.now_ns = now;
