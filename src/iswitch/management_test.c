@@ -310,6 +310,84 @@ static void decided_by_the_group(void **state)
     }
 }
 
+/* A write of 1024 bytes whose data has not come, at LUN 5: the other group's. */
+static uint32_t held_elsewhere(void)
+{
+    static const uint8_t write[16] = {0x2A, [8] = 2};
+    uint32_t itt = test_host_command(&t, 1, 5ull << 48, ISCSI_FINAL | ISCSI_COMMAND_WRITE, write,
+                                     1024, block, 512);
+    test_host_expect(&t, 1, ISCSI_R2T);
+    return itt;
+}
+
+static uint32_t held_here(void)
+{
+    uint32_t itt = test_host_write(&t, 1, 0, 2, block, 512, true);
+    test_host_expect(&t, 1, ISCSI_R2T);
+    return itt;
+}
+
+/* The part of a reset that this group was given last, not answered. */
+static uint32_t part_of(uint8_t group)
+{
+    for (uint32_t i = t.commands; i-- > 0;)
+        if (!t.command[i].answered && t.command[i].command.kind == COMMAND_TASK &&
+            t.command[i].group == group)
+            return i;
+    fail_msg("group %u has been asked nothing", group);
+    return 0;
+}
+
+/* One group has reset its units, the other one refuses: the host is told that it did not happen, so
+ * it waits for each of its commands, and each is answered. */
+static void groups_disagree(void **state)
+{
+    (void)state;
+    for (uint8_t refuses = 0; refuses < 2; refuses++) {
+        uint32_t one = held_here(), two = held_elsewhere();
+        uint32_t reset = test_host_task(&t, 1, TASK_TARGET_WARM_RESET, 0, ISCSI_TAG_NONE);
+        answer_task(part_of(0), refuses == 0 ? ISCSI_TASK_REJECTED : ISCSI_TASK_COMPLETE);
+        test_host_expect_nothing(&t, 1);
+        answer_task(part_of(1), refuses == 1 ? ISCSI_TASK_REJECTED : ISCSI_TASK_COMPLETE);
+        expect_aborted(one);
+        expect_aborted(two);
+        expect_task(1, reset, ISCSI_TASK_REJECTED);
+        test_host_expect_nothing(&t, 1);
+    }
+}
+
+/* Two resets that both cover a command, of which one is refused: it ends once, silently by the one
+ * that was carried out first, or with an answer by the one that was refused first. */
+static void resets_overlap(void **state)
+{
+    (void)state;
+    for (int refused_first = 0; refused_first < 2; refused_first++) {
+        uint32_t one = held_here(), two = held_elsewhere();
+        uint32_t unit = test_host_task(&t, 1, TASK_LOGICAL_UNIT_RESET, 0, ISCSI_TAG_NONE);
+        uint32_t unit_part = part_of(0);
+        uint32_t target = test_host_task(&t, 1, TASK_TARGET_WARM_RESET, 0, ISCSI_TAG_NONE);
+        uint32_t first = part_of(0), second = part_of(1);
+        assert_int_not_equal(first, unit_part);
+        if (!refused_first) {
+            answer_task(unit_part, ISCSI_TASK_COMPLETE);
+            expect_task(1, unit, ISCSI_TASK_COMPLETE);
+            test_host_expect_nothing(&t, 1);
+        }
+        answer_task(first, ISCSI_TASK_COMPLETE);
+        answer_task(second, ISCSI_TASK_REJECTED);
+        if (refused_first)
+            expect_aborted(one);
+        expect_aborted(two);
+        expect_task(1, target, ISCSI_TASK_REJECTED);
+        test_host_expect_nothing(&t, 1);
+        if (refused_first) {
+            answer_task(unit_part, ISCSI_TASK_COMPLETE);
+            expect_task(1, unit, ISCSI_TASK_COMPLETE);
+        }
+        test_host_expect_nothing(&t, 1);
+    }
+}
+
 /* An abort of what a reset holds already. */
 static void abort_of_a_held_one(void **state)
 {
@@ -524,6 +602,8 @@ int main(void)
         TEST(abort_then_reset),
         TEST(refused_by_its_group),
         TEST(decided_by_the_group),
+        TEST(groups_disagree),
+        TEST(resets_overlap),
         TEST(abort_of_a_held_one),
         TEST(abort_of_one_that_is_done),
         TEST(abort_here),
