@@ -85,10 +85,10 @@ static pid_t start_peer(int lower)
     }
 }
 
-/* Runs until a link event of that kind has come; its time, 0: it did not come in 3 s. */
+/* Runs until a link event of that kind has come; its time, 0: it does not come. */
 static uint64_t await(struct loop *loop, enum link_event_kind kind, struct link_event *out)
 {
-    uint64_t end = loop_now_ns() + MS(3000);
+    uint64_t end = loop_now_ns() + MS(600 * 1000);
     struct happening happening;
     while (loop_now_ns() < end) {
         loop_turn(loop, end);

@@ -105,7 +105,7 @@ static FILE *dial(void)
     char path[CONFIG_SOCKET_PATH_MAX + 1];
     config_socket_path(config, 0, path, sizeof path);
     memcpy(address.sun_path, path, strlen(path) + 1);
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 60000; i++) {
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
         if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
             return fdopen(fd, "r+");
@@ -130,7 +130,7 @@ static json_t *hear(FILE *line)
 /* A process that was killed a moment ago may still take the call, and say nothing. */
 static json_t *ask(const char *request)
 {
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 6000; i++) {
         FILE *line = dial();
         fprintf(line, "%s\n", request);
         fflush(line);
@@ -159,7 +159,7 @@ static const char *state_of_unit(const json_t *status, size_t i)
 
 static json_t *wait_in_sync(void)
 {
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 60000; i++) {
         json_t *status = ask("{\"verb\":\"status\"}");
         const char *a = state_of_unit(status, 0), *b = state_of_unit(status, 1);
         const json_t *unit = json_array_get(json_object_get(status, "units"), 0);
