@@ -110,6 +110,7 @@ void data_end(struct iswitch *x, struct connection *c)
     task->begun_ns = c->arrival_ns;
     struct r2t *r2t = ttt == ISCSI_TAG_NONE ? NULL : find_r2t(task, ttt);
     if (r2t) {
+        nop_proved(x, c, r2t->sent_ns);
         take_solicited(x, c, task, r2t);
         return;
     }
@@ -146,6 +147,7 @@ static void send_r2t(struct iswitch *x, struct task *task, struct r2t *r2t)
     r2t->offset = task->solicited;
     r2t->length = left < c->parameters.burst_max ? left : c->parameters.burst_max;
     r2t->received = r2t->data_sn = 0;
+    r2t->sent_ns = x->now_ns;
     task->solicited += r2t->length;
     struct iscsi_r2t pdu = {.opcode = ISCSI_R2T,
                             .flags = ISCSI_FINAL,

@@ -88,6 +88,43 @@ static void late_bytes(void **state)
     test_host_expect_nothing(&t, 1);
 }
 
+/* Data that was asked for after the delay shows as much as an answered ping; what was asked for
+ * before shows nothing. */
+static void data_that_was_asked_for(void **state)
+{
+    (void)state;
+    uint32_t old = test_host_write(&t, 1, 0, 1, block, 0, true);
+    struct test_pdu before = test_host_expect(&t, 1, ISCSI_R2T);
+    test_host_wait(&t, MS(200));
+    t.late = true;
+    uint32_t itt = test_host_write(&t, 1, 8, 1, block, 0, true);
+    t.late = false;
+    test_host_expect(&t, 1, ISCSI_NOP_IN); /* is not answered */
+    struct test_pdu after = test_host_expect(&t, 1, ISCSI_R2T);
+    test_host_data_out(&t, 1, old, be32_get(before.r2t.ttt), 0, 0, true, block, 512);
+    assert_int_equal(kept(), 0);
+    test_host_data_out(&t, 1, itt, be32_get(after.r2t.ttt), 0, 0, true, block, 512);
+    assert_int_equal(kept(), 2);
+    test_host_expect_nothing(&t, 1);
+}
+
+/* Who sends data that it is asked for need not be pinged. */
+static void a_writer_is_not_pinged(void **state)
+{
+    (void)state;
+    t.keep = false;
+    for (int i = 0; i < 20; i++) {
+        test_host_wait(&t, t.config.sender.limits.nop_ns / 4);
+        uint32_t itt = test_host_write(&t, 1, 0, 1, block, 0, true);
+        struct test_pdu r2t = test_host_expect(&t, 1, ISCSI_R2T);
+        test_host_data_out(&t, 1, itt, be32_get(r2t.r2t.ttt), 0, 0, true, block, 512);
+        test_host_expect(&t, 1, ISCSI_SCSI_RESPONSE);
+    }
+    test_host_wait(&t, t.config.sender.limits.nop_ns / 2 + MS(100));
+    test_host_pong(&t, 1); /* but when it has done so for half the limit */
+    assert_false(t.stream[1].closed);
+}
+
 /* Silent for longer than the limit: the ping of that time is enough if it is answered at once. */
 static void silent_host(void **state)
 {
@@ -318,6 +355,8 @@ int main(void)
         TEST(late_loop),
         TEST(late_loop_and_no_answer),
         TEST(late_bytes),
+        TEST(data_that_was_asked_for),
+        TEST(a_writer_is_not_pinged),
         TEST(silent_host),
         TEST(dead_host),
         TEST(living_host),

@@ -64,6 +64,7 @@ struct r2t {
     uint32_t ttt; /* ISCSI_TAG_NONE: no such R2T */
     uint32_t offset, length, received;
     uint32_t data_sn; /* the next one */
+    uint64_t sent_ns;
 };
 
 struct task {
@@ -272,7 +273,7 @@ struct connection {
         doubted; /* nothing that is read goes to a group before a ping since doubt_ns is answered */
     uint64_t doubt_ns;
     uint64_t doubted_ns; /* when that began */
-    uint64_t proof_ns;   /* the newest ping that was answered was sent then */
+    uint64_t proof_ns;   /* the newest ping or R2T that was answered was sent then */
     uint64_t prove_ns;   /* the sender asked for a ping since then; 0: it did not */
     uint32_t last_ttt;
     struct ping ping[PING_MAX]; /* by ttt % PING_MAX */
@@ -431,6 +432,9 @@ enum verdict nop_begin(struct iswitch *x, struct connection *c);
 void nop_end(struct iswitch *x, struct connection *c);
 /* From now on the host must answer a ping sent at `since_ns` or later before what is read counts.
  */
+/* What the host has just sent answers what it was sent then: it lived, and waited for this switch.
+ */
+void nop_proved(struct iswitch *x, struct connection *c, uint64_t sent_ns);
 void nop_doubt(struct iswitch *x, struct connection *c, uint64_t since_ns);
 /* Pings that are due; drops hosts that do not answer. Each tick. */
 void nop_tick(struct iswitch *x, struct connection *c);

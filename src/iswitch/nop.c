@@ -5,7 +5,9 @@
  * twice nop_ns is dropped. A host whose bytes may have lain in a socket, or crept along a line, for
  * long is doubted: what is read of it goes to no
  * group before it has answered a ping sent since then (docs/PROTOCOL.md, "A dead interface
- * switch"). */
+ * switch"). Data that was asked for is such an answer, too: who writes much is hardly pinged.
+ * QEMU's initiator (libiscsi) needs that: when it is pinged while it has data to send, it ends its
+ * connection and makes a new one. */
 
 #include <string.h>
 
@@ -42,15 +44,10 @@ enum verdict nop_begin(struct iswitch *x, struct connection *c)
     return VERDICT_TAKE;
 }
 
-static void take_answer(struct iswitch *x, struct connection *c, uint32_t ttt)
+static void prove(struct iswitch *x, struct connection *c, uint64_t sent_ns)
 {
-    struct ping *ping = &c->ping[ttt % PING_MAX];
-    if (!ping->waiting || ping->ttt != ttt)
-        return;                        /* so old that it proves nothing */
-    for (int i = 0; i < PING_MAX; i++) /* answers come in order */
-        if (c->ping[i].sent_ns <= ping->sent_ns)
-            c->ping[i].waiting = false;
-    c->proof_ns = ping->sent_ns;
+    if (sent_ns > c->proof_ns)
+        c->proof_ns = sent_ns;
     if (c->doubted && (c->proof_ns >= c->doubt_ns || mutant(MUTANT_OLD_PING_PROVES))) {
         c->doubted = false;
         trace_detail(x->trace, "host %s lives", c->peer);
@@ -62,6 +59,26 @@ static void take_answer(struct iswitch *x, struct connection *c, uint32_t ttt)
     sender_proved(x->sender, c->session->nexus, c->proof_ns);
     if (!c->doubted)
         task_proved(x, c->session, c->proof_ns);
+}
+
+void nop_proved(struct iswitch *x, struct connection *c, uint64_t sent_ns)
+{
+    if (sent_ns <= c->proof_ns)
+        return;
+    /* of much data each PDU would be a proof */
+    if (c->doubted || c->prove_ns > 0 || sent_ns - c->proof_ns >= limit_ns(x) / 8)
+        prove(x, c, sent_ns);
+}
+
+static void take_answer(struct iswitch *x, struct connection *c, uint32_t ttt)
+{
+    struct ping *ping = &c->ping[ttt % PING_MAX];
+    if (!ping->waiting || ping->ttt != ttt)
+        return;                        /* so old that it proves nothing */
+    for (int i = 0; i < PING_MAX; i++) /* answers come in order */
+        if (c->ping[i].sent_ns <= ping->sent_ns)
+            c->ping[i].waiting = false;
+    prove(x, c, ping->sent_ns);
 }
 
 void nop_end(struct iswitch *x, struct connection *c)
