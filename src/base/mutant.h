@@ -53,6 +53,7 @@
     X(COPY_UNRESOLVED, "R9", "an EXTENDED COPY is answered before the members hold that it is over") \
     X(DOUBT_NOT_FOLLOWED, "K5", "a member does not know that copies are in doubt since a write has failed") \
     X(ADOPTED_WRITE_GIVEN_UP, "K6", "an adopted write that the drives do not take is answered so, though it may have been acknowledged") \
+    X(ATTENTION_INSTEAD_OF_DATA, "R5", "a read that runs again tells a unit attention, though its host may have its answer") \
     X(DECIDED_AGAIN, "R3", "a unit that replays a resolved command decides again") \
     X(EFFECT_NOT_FOLLOWED, "R3", "a secondary does not apply the effects that it is told") \
     X(ATTENTION_UNRESOLVED, "R3", "a unit attention is told, and cleared by the primary alone") \
@@ -193,6 +194,7 @@
     X(OLDER_SESSION_LIVES, "dead switch", "a newer session does not end the earlier ones") \
     X(DEAD_SESSION_NOT_TOLD, "dead switch", "that a session is dead is not told in the sequence") \
     X(NEXUSES_DIE_WITH_THEIR_SESSION, "S1", "the nexuses of a dead session go before what it has left in order is over") \
+    X(SESSION_ENDS_WITHOUT_WHO_JOINS, "S2", "who gets the whole state keeps nexuses of a dead session that its primary waits to remove") \
     X(SESSION_ENDS_UNHELD, "S2", "the primary does without the nexuses of a dead session before the members hold that it is dead") \
     X(DEAD_WAITING_KEPT, "dead switch", "commands of a dead session that have no order stay in the queue") \
     X(DEAF_KEEPS_HOSTS, "a dead switch", "a switch that hears no unit keeps hosts that wait for an answer") \

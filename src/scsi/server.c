@@ -270,7 +270,8 @@ static bool plan_refused(const struct scsi_request *r, struct scsi_plan *plan)
         sense_check(plan, SENSE_LUN_NOT_SUPPORTED);
         return true;
     }
-    if (!(flags & OPCODE_UNATTENDED) && (plan_stranger(r, plan) || plan_attention(r, plan)))
+    if (!(flags & OPCODE_UNATTENDED) &&
+        (plan_stranger(r, plan) || (!plan->answered && plan_attention(r, plan))))
         return true;
     if (r->opcode && reserve_conflict(r)) {
         sense_status(plan, SCSI_STATUS_RESERVATION_CONFLICT);

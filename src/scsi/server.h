@@ -98,6 +98,7 @@ struct scsi_plan {
     uint8_t sense[SENSE_MAX];
     uint32_t data_length; /* data in, already cut to the allocation length */
     uint8_t *data;        /* points to SCSI_DATA_MAX bytes that the caller provides */
+    bool answered; /* the caller's: its host may have an answer already, and is told nothing else */
     uint32_t effect_length;
     uint8_t effect[EFFECT_MAX];
 };

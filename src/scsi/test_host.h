@@ -66,6 +66,7 @@ static inline void host_run(struct host *h, struct command_message *m, const voi
     /* Garbage, as the memory of an earlier plan would be. */
     memset(&h->plan, 0xA5, sizeof h->plan);
     h->plan.data = h->answer;
+    h->plan.answered = false;
     scsi_plan(h->server, m, data, length, &h->plan);
     if (h->plan.what == SCSI_RESOLVE) {
         assert_int_equal(h->plan.effect[0], 1);

@@ -37,6 +37,7 @@ static void apply_ready(struct unit *x, const struct entry *entry, uint64_t inde
     if (q->message.kind == COMMAND_WITHDRAW && !entry->withdrawn &&
         !mutant(MUTANT_WITHDRAWAL_THOUGHT_THE_COMMAND))
         q->has_body = false; /* who leads had the command before it was withdrawn: we have not */
+    q->rerun = q->rerun || (q->place == PLACE_DONE && index > 0);
     q->order = entry->order;
     q->withdrawn = entry->withdrawn;
     q->marked = true;

@@ -282,6 +282,7 @@ void plan_command(struct unit *x, struct queued *q)
     }
     memset(plan, 0, offsetof(struct scsi_plan, effect));
     plan->data = x->plan_data;
+    plan->answered = q->rerun && !mutant(MUTANT_ATTENTION_INSTEAD_OF_DATA);
     scsi_plan(x->scsi, &q->message, slice_bytes(q->data), q->data.length, plan);
     keep_plan(q, plan);
     q->planned = true;

@@ -82,6 +82,7 @@ static void answer_again(struct unit *x, struct queued *q, const struct command_
         trace_detail(x->trace, "run read %d/%llu again", q->message.id.sender,
                      (unsigned long long)q->message.id.sequence);
         q->resolved = q->applied = q->planned = false;
+        q->rerun = true;
         slice_drop(&q->resolution);
         queue_order(x, q);
         return;

@@ -277,6 +277,8 @@ bool snapshot_part(struct unit *x, const struct message *message)
     apply_parts(x);
     if (!mutant(MUTANT_SNAPSHOT_MERGED))
         drop_unmarked(x);
+    for (int s = 0; s < SENDER_MAX && !mutant(MUTANT_SESSION_ENDS_WITHOUT_WHO_JOINS); s++)
+        sessions_end(x, s); /* whoever sent it may still wait with that: S2 */
     list_each (&x->missing, link, next)
         list_member(link, struct queued, run_link)->gate = x->applied;
     snapshot_drop(x);

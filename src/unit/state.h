@@ -79,6 +79,7 @@ struct queued {
     uint64_t lba;
     uint32_t blocks, pattern_offset, pattern_length, ranges, allocation;
     bool planned, fua, compare, unmap;
+    bool rerun;    /* it was done: its answer may be lost, or not */
     bool again;    /* planned, and to be written once more: its drives did not take it */
     bool settled;  /* its drive work is over: members hold how it ends, then it is answered */
     bool mirrored; /* a write that is answered from the mirror */

@@ -194,6 +194,7 @@ static void run(const struct command_message *m, const uint8_t *data, uint32_t l
 {
     memset(&w.plan, 0xA5, sizeof w.plan); /* garbage, as of an earlier plan */
     w.plan.data = w.answer;
+    w.plan.answered = false;
     w.extent = (struct extent){0};
     if (m->kind == COMMAND_SCSI)
         scsi_extent(w.server, m, &w.extent);

@@ -48,6 +48,30 @@ void story_response_lost_after_done_arrived(struct story *s)
     story_assert(s, story_stamp(s, 0, 64, 1) == w->stamp);
 }
 
+/* A read was done, its answer perhaps given; then its volume is reset, and its primary dies. It
+ * runs again, and does not tell the unit attention: who has the data already would never hear of
+ * it. */
+void story_read_runs_again_after_a_reset(struct story *s)
+{
+    enum { LOGICAL_UNIT_RESET = 5 };
+    story_write(s, 0, 128, 8, 0);
+    struct op *other = story_write(s, 0, 64, 8, 1);
+    story_run(s, MS(20));
+    story_mark(s);
+    story_lose(s, "A", "IS1", MESSAGE_RESPONSE);
+    struct op *r = story_send_read(s, 0, 128, 8, 0);
+    story_until(s, story_said(s, "B1 > done *"), MS(10));
+    struct op *reset = op_task(s->site->clients, LOGICAL_UNIT_RESET, other);
+    op_begin(s->site->clients, reset);
+    story_answered(s, reset, MS(100));
+    story_assert(s, r->state == OP_STATE_WAITING);
+    story_crash(s, "A");
+    story_good(s, r, MS(25));
+    r = story_send_read(s, 0, 128, 8, 0);
+    story_answered(s, r, MS(25));
+    story_assert(s, r->status == 2 && r->sense_key == 6);
+}
+
 /* The link from a switch to one unit is no reason for a takeover, whichever way it is cut. */
 void story_switch_to_unit_link_cut(struct story *s)
 {

@@ -268,6 +268,30 @@ void story_acknowledged_write_after_a_reservation_dies(struct story *s)
     story_assert(s, (story_stamp(s, 0, 64, 0) == w->stamp) == (w->status == 0));
 }
 
+/* A survivor is told the whole state once more while the new primary waits, until all know it, to
+ * remove the nexuses of a session that has ended: it does not keep them. */
+void story_state_is_told_while_a_session_ends(struct story *s)
+{
+    story_write(s, 0, 64, 8, 0);
+    story_run(s, MS(20));
+    story_mark(s);
+    story_lose(s, "B", "C", MESSAGE_STREAM);
+    story_lose(s, "C", "B", MESSAGE_STREAM);
+    story_crash(s, "A");
+    story_until(s, story_said(s, "?1 > state to ?1: *"), MS(500));
+    story_crash(s, "IS1");
+    story_restart(s, "IS1");
+    struct op *w = story_send_write(s, 0, 64, 8, 0);
+    story_until(s, story_said(s, "?1 > queue 0/1, *"), MS(150));
+    story_lose(s, "B", "C", MESSAGE_NONE);
+    story_lose(s, "C", "B", MESSAGE_NONE);
+    story_until(s, story_count(s, "?1 > state to ?1: *") >= 2, MS(500));
+    story_answered(s, w, MS(500));
+    story_run(s, MS(100));
+    char sentence[128];
+    story_assert(s, site_states_equal(s->site, sentence, sizeof sentence));
+}
+
 /* ---- hosts with iSCSI ---- */
 
 /* Its host has gone on by the other path: the old write is never run, and the line is dropped. */

@@ -52,6 +52,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(ready_lost_with_the_link, plain)                           \
     X(done_lost_with_the_crash, plain)                           \
     X(response_lost_after_done_arrived, plain)                   \
+    X(read_runs_again_after_a_reset, plain)                      \
     X(switch_to_unit_link_cut, plain)                            \
     X(answers_alone_are_lost, plain)                             \
     X(link_cut_one_way, plain)                                   \
@@ -77,6 +78,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(acknowledged_write_before_a_reset_of_all, plain)           \
     X(refusal_is_held_before_it_is_answered, plain)              \
     X(acknowledged_write_after_a_reservation_dies, plain)        \
+    X(state_is_told_while_a_session_ends, three_modules)         \
     X(switch_stopped_for_a_moment, real_switches)                \
     X(switch_stopped_before_a_ping_is_answered, real_switches)   \
     X(line_that_creeps_brings_an_old_write, real_switches)       \
