@@ -270,3 +270,12 @@ const char *catalogue_kind_name(enum catalogue_kind kind)
     static const char *const names[] = {"check", "event"};
     return names[kind];
 }
+
+json_t *catalogue_json(const struct catalogue_entry *entry)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?}", "code", entry->code, "kind",
+                     catalogue_kind_name(entry->kind), "severity",
+                     catalogue_severity_name(entry->severity), "object", entry->object, "meaning",
+                     entry->meaning, "effect", entry->effect, "remedy", entry->remedy, "metrics",
+                     entry->metrics);
+}

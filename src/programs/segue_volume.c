@@ -133,7 +133,7 @@ static int create_volume(struct objects *o)
         return SEGUE_EXIT_NO_OBJECT;
     snprintf(request.name, sizeof request.name, "%s", call->argument[0]);
     snprintf(request.pool, sizeof request.pool, "%s", call->flag[SEGUE_FLAG_POOL]);
-    identity_random(request.uuid);
+    identity_of_request("volume", request.name, request.uuid);
     request.group = (uint8_t)group;
     request.block_bytes = block ? 4096 : 512;
     request.read_only = call->flag[SEGUE_FLAG_READ_ONLY] != NULL;
