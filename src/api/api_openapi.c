@@ -145,11 +145,12 @@ static json_t *responses_of(const struct api_route *route)
 {
     bool makes = (route->verb && strcmp(route->verb->verb, "create") == 0) ||
                  route->handle == api_users_post || route->handle == api_tokens_post;
-    json_t *content =
-        route->reply
-            ? content_of("application/json", reply_schema(route))
-            : content_of(strstr(route->pattern, ".json") ? "application/json" : "application/yaml",
-                         json_object());
+    json_t *content = route->reply
+                          ? content_of("application/json", reply_schema(route))
+                          : content_of(strstr(route->pattern, ".json")     ? "application/json"
+                                       : strstr(route->pattern, "metrics") ? "text/plain"
+                                                                           : "application/yaml",
+                                       json_object());
     if (route->handle == api_events_get)
         json_object_set_new(content, "text/event-stream",
                             json_pack("{s:{s:s}}", "schema", "type", "string"));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api_metrics.h"
 #include "api/api_state.h"
 #include "manage/catalogue.h"
 #include "manage/events.h"
@@ -172,6 +173,19 @@ void api_code_get(struct api_request *request, struct api_reply *reply)
 }
 
 /* ---- for machines ---- */
+
+void api_metrics_get(struct api_request *request, struct api_reply *reply)
+{
+    json_t *status =
+        api_query_known(request, reply, NULL, 0) ? status_or_fail(request, reply) : NULL;
+    if (!status)
+        return;
+    json_t *answers = api_metrics_answers(request->api);
+    reply->text = api_metrics_text(status, answers, request->api->setup->version);
+    reply->type = "text/plain; version=0.0.4; charset=utf-8";
+    json_decref(answers);
+    json_decref(status);
+}
 
 void api_healthz_get(struct api_request *request, struct api_reply *reply)
 {

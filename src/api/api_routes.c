@@ -61,6 +61,8 @@ static const struct api_route fixed[] = {
 static const struct api_route outside[] = {
     {"GET", "/healthz", USERS_MONITOR, .open = true, .handle = api_healthz_get,
      .summary = "This process is alive", .reply = "Alive"},
+    {"GET", "/metrics", USERS_MONITOR, .handle = api_metrics_get,
+     .summary = "Metrics of the whole array, for Prometheus"},
     {"GET", "/readyz", USERS_MONITOR, .open = true, .handle = api_readyz_get,
      .summary = "Every group is served (else 503)", .reply = "Ready"},
 };
@@ -154,8 +156,8 @@ void api_routes_make(struct api *api)
 /* A drive's name has a slash: as two segments it is one name, too. */
 static bool joins(const struct api_request *request, size_t at, const char *before)
 {
-    return strcmp(before, "drives") == 0 && at + 1 < request->segments &&
-           !strchr(request->segment[at], '/');
+    return (strcmp(before, "drives") == 0 || strcmp(before, "loops") == 0) &&
+           at + 1 < request->segments && !strchr(request->segment[at], '/');
 }
 
 static bool matches(struct api_request *request, const char *pattern)

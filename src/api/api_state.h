@@ -135,6 +135,9 @@ struct api_watch *api_watch_new(struct api *api, char *sentence, size_t bytes);
 void api_watch_free(struct api_watch *watch);
 /* Not older than that; a reference of the caller's. NULL: nobody answers. */
 json_t *api_status(struct api *api, uint64_t age_ns);
+/* What all processes answer to {"verb":"metrics"}, not older than a second; a reference of the
+ * caller's. */
+json_t *api_metrics_answers(struct api *api);
 /* Something has been changed: what is kept is old. */
 void api_status_changed(struct api *api);
 /* An event of this process's own journal: "audit user=anna ...". */
@@ -151,7 +154,7 @@ void api_stream_stop(struct api *api);
 
 /* ---- api_reads.c ---- */
 api_handler api_status_get, api_health_get, api_events_get, api_takeovers_get, api_codes_get,
-    api_code_get, api_healthz_get, api_readyz_get, api_openapi_get, api_root_get;
+    api_code_get, api_metrics_get, api_healthz_get, api_readyz_get, api_openapi_get, api_root_get;
 
 /* ---- api_openapi.c ---- */
 /* The description of every route; the caller owns it. */

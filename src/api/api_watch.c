@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "api/api_state.h"
+#include "manage/client.h"
 #include "manage/events.h"
 #include "manage/journal.h"
 #include "manage/status_json.h"
@@ -16,7 +17,7 @@
  *     one thread at a time: reading costs the data path the same as one `segue status` now and
  * then. */
 
-static const uint64_t least_ns = UINT64_C(100000000);
+static const uint64_t least_ns = UINT64_C(100000000), metrics_age_ns = UINT64_C(1000000000);
 enum { TICK_MS = 100, HEALTH_MS = 1000, JOURNAL_TEXT = 520 };
 
 struct api_watch {
@@ -24,7 +25,8 @@ struct api_watch {
     pthread_mutex_t lock;   /* of what follows */
     pthread_mutex_t asking; /* one asks, the others wait for what he hears */
     json_t *status;         /* NULL: nobody has answered */
-    uint64_t asked_ns;
+    json_t *metrics;        /* what the processes have answered */
+    uint64_t asked_ns, metrics_ns;
     bool changed;
 
     pthread_t thread;
@@ -90,6 +92,35 @@ json_t *api_status(struct api *api, uint64_t age_ns)
         pthread_mutex_unlock(&watch->asking);
     }
     return json_is_null(status) ? NULL : status;
+}
+
+json_t *api_metrics_answers(struct api *api)
+{
+    struct api_watch *watch = api->watch;
+    const struct config *config = api->config;
+    struct client_call calls[CONFIG_PROCESS_MAX];
+    char sockets[CONFIG_PROCESS_MAX][CONFIG_PATH];
+    pthread_mutex_lock(&watch->asking); /* W1 */
+    if (watch->metrics && api_now_ns() - watch->metrics_ns < metrics_age_ns) {
+        json_t *kept_answers = json_incref(watch->metrics);
+        pthread_mutex_unlock(&watch->asking);
+        return kept_answers;
+    }
+    for (int i = 0; i < config->processes; i++) {
+        config_socket_path(config, i, sockets[i], sizeof sockets[i]);
+        calls[i] = (struct client_call){.socket = sockets[i]};
+    }
+    json_t *question = json_pack("{s:s}", "verb", "metrics"), *answers = json_array();
+    client_ask(calls, config->processes, question, 1000);
+    json_decref(question);
+    for (int i = 0; i < config->processes; i++)
+        if (calls[i].answer)
+            json_array_append_new(answers, calls[i].answer);
+    json_decref(watch->metrics);
+    watch->metrics = json_incref(answers);
+    watch->metrics_ns = api_now_ns();
+    pthread_mutex_unlock(&watch->asking);
+    return answers;
 }
 
 void api_status_changed(struct api *api)
@@ -217,5 +248,6 @@ void api_watch_free(struct api_watch *watch)
     events_tail_free(watch->tail);
     json_decref(watch->checks);
     json_decref(watch->status);
+    json_decref(watch->metrics);
     free(watch);
 }

@@ -79,7 +79,7 @@ static const struct catalogue_entry entries[] = {
     {CHECK("DRIVES_UNREACHED", CATALOGUE_WARNING, "group"),
      .meaning = "Drives of the group are behind a loop switch that does not answer.",
      .effect = "Its pools live on the other drives.",
-     .remedy = "Start the loop switch of their tray.", .metrics = "segue_tray_up"},
+     .remedy = "Start the loop switch of their tray.", .metrics = "segue_drive_state"},
 
     {EVENT("UNIT_DROPPED", CATALOGUE_WARNING, "unit"),
      .meaning =
@@ -175,11 +175,11 @@ static const struct catalogue_entry entries[] = {
      .metrics = "segue_host_sessions", .word = "session"},
     {EVENT("PROCESS_STARTS", CATALOGUE_INFO, "process"), .meaning = "A process of the array is up.",
      .effect = "Its units ask to come back in.", .remedy = "Nothing.",
-     .metrics = "segue_process_up", .word = "process", .says = "state=up"},
+     .metrics = "segue_process_state", .word = "process", .says = "state=up"},
     {EVENT("PROCESS_STOPS", CATALOGUE_INFO, "process"),
      .meaning = "A process was told to stop and does so in order.",
      .effect = "Its groups were given to others before.", .remedy = "Nothing.",
-     .metrics = "segue_process_up", .word = "process"},
+     .metrics = "segue_process_state", .word = "process"},
     {EVENT("HEALTH_BEGINS", CATALOGUE_WARNING, "any"),
      .meaning = "A health check has found something; `check` says which code.",
      .effect = "See segue explain of that code.", .remedy = "segue status says what to do.",

@@ -73,18 +73,23 @@ static void take_flags(const struct segue_command *command, struct api_verb *ver
     }
 }
 
-/* "CODE [OBJECT]": the words, small, without what surrounds them. */
+/* "CODE [OBJECT]": the words, small, without what surrounds them; "[on|off]" is a state. */
 static void take_arguments(const struct segue_command *command, struct api_verb *verb)
 {
     const char *at = command->arguments;
     while (*at && verb->arguments < command->most && verb->arguments < API_ARGUMENTS) {
-        size_t length = 0;
-        char *word = verb->argument[verb->arguments];
-        at += strcspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-        while (isupper((unsigned char)*at) && length + 1 < API_WORD)
-            word[length++] = (char)tolower((unsigned char)*at++);
+        size_t length = 0, blank;
+        char *word = verb->argument[verb->arguments++];
+        at += strspn(at, " [");
+        blank = strcspn(at, " ");
+        while (isupper((unsigned char)at[length]) && length + 1 < API_WORD) {
+            word[length] = (char)tolower((unsigned char)at[length]);
+            length++;
+        }
         word[length] = 0;
-        verb->arguments += length > 0;
+        if (!length)
+            snprintf(word, API_WORD, "state");
+        at += blank;
     }
     verb->least = command->least;
     /* of what a verb is about, the name is called so everywhere */
