@@ -22,7 +22,7 @@ static void say_setup(const struct api *api, const char *fingerprint)
     for (int i = 0; i < api->config->api.listens; i++)
         printf("segue api: https://%s/ (certificate SHA-256 %s)\n", api->config->api.listen[i],
                fingerprint);
-    printf("segue api: %s/run/api.sock\n", api->config->state);
+    printf("segue api: %s/run/api.http\n", api->config->state);
     if (api->config->api.listens && users_setup_secret(api->config, secret))
         printf("segue api: nobody can log in yet; the first administrator is made, once, at\n"
                "  https://%s/setup#%s\n",

@@ -6,7 +6,7 @@
  * reads the array's management sockets as the command line does, and it has every change made by
  * the command line's own verb, so both have one table, one set of checks and one set of errors.
  *
- *   STATE/run/api.sock   HTTP; who may do what is told by the peer's credentials
+ *   STATE/run/api.http   HTTP; who may do what is told by the peer's credentials
  *   api.listen           HTTPS; tokens, and sessions of users who log in
  *
  * docs/API.md is its guide; GET /api/v1/openapi.yaml has every route. */

@@ -492,7 +492,7 @@ static bool listen_unix(struct api_server *server, char *sentence, size_t bytes)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char path[CONFIG_PATH + 16];
-    snprintf(path, sizeof path, "%s/run/api.sock", server->api->config->state);
+    snprintf(path, sizeof path, "%s/run/api.http", server->api->config->state);
     if (strlen(path) >= sizeof address.sun_path) {
         snprintf(sentence, bytes, "%s is too long for a socket; use a shorter state directory",
                  path);

@@ -48,6 +48,7 @@ void meter_count(struct iswitch *x, const struct task *task, uint32_t data_in)
         task->group >= GROUP_MAX || task->volume >= VOLUME_MAX)
         return;
     struct meter *meter = &x->meter[task->group * VOLUME_MAX + task->volume];
+    x->metered[task->group][task->volume / 8] |= (uint8_t)(1u << task->volume % 8);
     uint64_t since = task->proved ? task->came_ns : task->begun_ns;
     enum meter_error error = error_of(task);
     histogram_add(&meter->took[op_of(task->cdb[0])], x->now_ns > since ? x->now_ns - since : 0);
@@ -61,9 +62,6 @@ void meter_count(struct iswitch *x, const struct task *task, uint32_t data_in)
 
 const struct meter *iswitch_meter(const struct iswitch *x, uint8_t group, uint16_t volume)
 {
-    const struct meter *meter = &x->meter[group * VOLUME_MAX + volume];
-    for (int op = 0; op < METER_OPS; op++)
-        if (histogram_total(&meter->took[op]))
-            return meter;
-    return NULL;
+    bool used = x->metered[group][volume / 8] >> volume % 8 & 1;
+    return used ? &x->meter[group * VOLUME_MAX + volume] : NULL;
 }
