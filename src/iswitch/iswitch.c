@@ -29,6 +29,7 @@
 
 #include "base/must.h"
 #include "iswitch/iswitch_state.h"
+#include "iswitch/meter.h"
 
 enum { ROUNDS_MAX = 8 };
 
@@ -96,7 +97,8 @@ struct iswitch *iswitch_new(const struct iswitch_config *config, struct buffer_p
         list_init(&x->bulk[g]);
     }
     x->sender = sender_new(&config->sender, trace);
-    if (!x->sender || !new_connections(x) || !new_sessions(x)) {
+    x->meter = calloc((size_t)GROUP_MAX * VOLUME_MAX, sizeof *x->meter);
+    if (!x->sender || !x->meter || !new_connections(x) || !new_sessions(x)) {
         iswitch_free(x);
         return NULL;
     }
@@ -128,6 +130,7 @@ void iswitch_free(struct iswitch *x)
     free(x->session);
     free(x->bucket);
     free(x->hold);
+    free(x->meter);
     free(x);
 }
 

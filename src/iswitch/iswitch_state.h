@@ -93,6 +93,7 @@ struct task {
     uint64_t lun;
     uint32_t itt, cmd_sn, expected_length;
     uint64_t begun_ns; /* its last byte came */
+    uint64_t came_ns;  /* proved: what begun_ns was */
     uint64_t moved_ns; /* its data last made progress */
     uint64_t sequence; /* of the sender */
     uint64_t task_sequence;
@@ -308,8 +309,10 @@ struct iswitch {
     uint64_t away_tick_ns;         /* when that was looked at last */
     uint8_t descriptors[GROUP_MAX][VOLUME_MAX / 8]; /* bit: the volume has D_SENSE */
     uint64_t payload_bytes, commands;
-    uint64_t unsent_bytes; /* of all connections */
-    uint8_t *hold;         /* of all connections */
+    uint8_t metered[GROUP_MAX][VOLUME_MAX / 8]; /* bit: the volume has been used */
+    struct meter *meter;                        /* of each volume of each group */
+    uint64_t unsent_bytes;                      /* of all connections */
+    uint8_t *hold;                              /* of all connections */
     struct connection *connection;
     struct list connections, free_connections, stalled;
     struct list *bucket;

@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "iswitch/iswitch_state.h"
+#include "iswitch/meter.h"
 
 enum { GOOD = 0 };
 
@@ -125,6 +126,7 @@ static bool give(struct iswitch *x, struct connection *c, struct task *task)
     } else
         give_status(x, c, task);
     count(task->session, task);
+    meter_count(x, task, length);
     return true;
 }
 

@@ -321,6 +321,8 @@ void task_proved(struct iswitch *x, struct session *session, uint64_t since_ns)
     /* newest first, each to the front: they have waited longer than what came meanwhile */
     list_each (&waiting, newest, after) {
         struct task *task = list_member(newest, struct task, link);
+        if (!task->proved)
+            task->came_ns = task->begun_ns;
         task->begun_ns = since_ns;
         task->proved = true;
         task_route(x, task);

@@ -163,6 +163,18 @@ static void count(struct loopswitch *x, const struct running *command, enum driv
     }
 }
 
+static enum loopswitch_op op_of(uint8_t op)
+{
+    return op == DRIVE_READ    ? LOOPSWITCH_READ
+           : op == DRIVE_FLUSH ? LOOPSWITCH_FLUSH
+                               : LOOPSWITCH_WRITE;
+}
+
+const struct histogram *loopswitch_took(const struct loopswitch *x, enum loopswitch_op op)
+{
+    return &x->took[op];
+}
+
 static void release(struct loopswitch *x, struct running *command)
 {
     struct drive *drive = &x->drive[command->drive];
@@ -203,6 +215,7 @@ void loopswitch_completed(struct loopswitch *x, const struct event *event, struc
         data = slice_none();
     else if (data.length != command->message.length)
         status = DRIVE_MEDIUM_ERROR, data = slice_none();
+    histogram_add(&x->took[op_of(command->message.op)], x->now_ns - command->begin_ns);
     count(x, command, status, actions);
     struct port *port = &x->port[command->module][command->group];
     if (port->linked && port->login && port->login == command->message.login) {

@@ -15,6 +15,7 @@
  * EVENT_REQUEST: "lip", "lip LOOPLET", "bypass SLOT", "release SLOT", "locate SLOT on" (off).
  */
 
+#include "base/histogram.h"
 #include "base/trace.h"
 #include "command/actor.h"
 #include "command/inventory.h"
@@ -109,5 +110,8 @@ bool loopswitch_unit_port(const struct loopswitch *x, uint32_t i,
                           struct loopswitch_port_status *out);
 const char *loopswitch_state_name(enum loop_port_state state);
 const char *loopswitch_verdict_name(enum drive_verdict verdict);
+/* How long the commands of all its drives took. */
+enum loopswitch_op { LOOPSWITCH_READ, LOOPSWITCH_WRITE, LOOPSWITCH_FLUSH, LOOPSWITCH_OPS };
+const struct histogram *loopswitch_took(const struct loopswitch *x, enum loopswitch_op op);
 
 #endif

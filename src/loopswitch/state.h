@@ -132,6 +132,7 @@ struct loopswitch {
     /* admitted commands */
     uint32_t admitted, first_free, lives;
     struct running *running; /* config.commands_max of them */
+    struct histogram took[LOOPSWITCH_OPS];
     /* the end */
     bool stopping, flushing, stopped;
     uint32_t flushes;

@@ -79,7 +79,7 @@ static const struct catalogue_entry entries[] = {
     {CHECK("DRIVES_UNREACHED", CATALOGUE_WARNING, "group"),
      .meaning = "Drives of the group are behind a loop switch that does not answer.",
      .effect = "Its pools live on the other drives.",
-     .remedy = "Start the loop switch of their tray.", .metrics = "segue_tray_up"},
+     .remedy = "Start the loop switch of their tray.", .metrics = "segue_drive_state"},
 
     {EVENT("UNIT_DROPPED", CATALOGUE_WARNING, "unit"),
      .meaning =
@@ -175,11 +175,11 @@ static const struct catalogue_entry entries[] = {
      .metrics = "segue_host_sessions", .word = "session"},
     {EVENT("PROCESS_STARTS", CATALOGUE_INFO, "process"), .meaning = "A process of the array is up.",
      .effect = "Its units ask to come back in.", .remedy = "Nothing.",
-     .metrics = "segue_process_up", .word = "process", .says = "state=up"},
+     .metrics = "segue_process_state", .word = "process", .says = "state=up"},
     {EVENT("PROCESS_STOPS", CATALOGUE_INFO, "process"),
      .meaning = "A process was told to stop and does so in order.",
      .effect = "Its groups were given to others before.", .remedy = "Nothing.",
-     .metrics = "segue_process_up", .word = "process"},
+     .metrics = "segue_process_state", .word = "process"},
     {EVENT("HEALTH_BEGINS", CATALOGUE_WARNING, "any"),
      .meaning = "A health check has found something; `check` says which code.",
      .effect = "See segue explain of that code.", .remedy = "segue status says what to do.",
@@ -269,4 +269,13 @@ const char *catalogue_kind_name(enum catalogue_kind kind)
 {
     static const char *const names[] = {"check", "event"};
     return names[kind];
+}
+
+json_t *catalogue_json(const struct catalogue_entry *entry)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?}", "code", entry->code, "kind",
+                     catalogue_kind_name(entry->kind), "severity",
+                     catalogue_severity_name(entry->severity), "object", entry->object, "meaning",
+                     entry->meaning, "effect", entry->effect, "remedy", entry->remedy, "metrics",
+                     entry->metrics);
 }

@@ -5,6 +5,7 @@
 /* Every health code and every event that an array can show: what it means, what it does to hosts,
  * what to do. One table feeds status, `segue explain`, the API and docs/CODES.md. */
 
+#include <jansson.h>
 #include <stddef.h>
 
 enum catalogue_kind { CATALOGUE_CHECK, CATALOGUE_EVENT };
@@ -33,6 +34,8 @@ const char *catalogue_suggest(const char *code);
 /* Which event that text of a notice is; NULL: none. */
 const struct catalogue_entry *catalogue_of_notice(const char *text);
 
+/* The entry as JSON; the caller owns it. */
+json_t *catalogue_json(const struct catalogue_entry *entry);
 const char *catalogue_severity_name(enum catalogue_severity severity);
 const char *catalogue_kind_name(enum catalogue_kind kind);
 

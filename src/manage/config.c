@@ -27,7 +27,7 @@ static int parse_tree(const struct config_tree *tree, const char *state, struct 
         draft->state.text = state;
     }
     good = good && config_check(draft, out, where) && config_secrets_check(draft, out, where) &&
-           config_create_check(draft, out, where);
+           config_api_check(draft, out, where) && config_create_check(draft, out, where);
     free(draft);
     return good ? 0 : -1;
 }

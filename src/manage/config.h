@@ -17,6 +17,7 @@ enum {
     CONFIG_NAME = 16,
     CONFIG_PROCESS_MAX = MODULE_MAX + SWITCH_MAX + LOOP_MAX,
     CONFIG_PORTAL_MAX = 4,
+    CONFIG_API_MAX = 4,     /* addresses */
     CONFIG_CREATE_MAX = 64, /* pools, or volumes */
     CONFIG_HOST_MAX = 64,
     CONFIG_STEP_MAX = 256,
@@ -59,6 +60,11 @@ struct config {
         struct config_secret user[SECRET_USERS_MAX];
         struct config_secret target;
     } chap;
+    struct { /* management over HTTPS; no address: there is none */
+        uint8_t listens;
+        char listen[CONFIG_API_MAX][64];                 /* "address:port" */
+        char certificate[CONFIG_PATH], key[CONFIG_PATH]; /* PEM files; "": one is made */
+    } api;
     uint8_t modules, switches, loops, groups, processes;
     char module[MODULE_MAX][CONFIG_NAME];
     char unit[MODULE_MAX][GROUP_MAX][CONFIG_NAME]; /* "A1": module name and group number */

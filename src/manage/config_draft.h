@@ -88,6 +88,8 @@ struct config_draft {
     struct config_value chap_required;
     uint32_t chap_users;
     struct draft_secret chap_user[SECRET_USERS_MAX], chap_target;
+    struct config_list api_listen;
+    struct config_value api_certificate, api_key;
 };
 
 struct config_complaint {
@@ -112,6 +114,9 @@ bool config_processes_check(const struct config_draft *draft, struct config *con
 /* Who may log in with which secret: names and paths. After config_check. */
 bool config_secrets_check(const struct config_draft *draft, struct config *config,
                           const struct config_complaint *where);
+/* Where management is reached. After config_check. */
+bool config_api_check(const struct config_draft *draft, struct config *config,
+                      const struct config_complaint *where);
 /* Pools, volumes, hosts, maps. After config_check and config_secrets_check. */
 bool config_create_check(const struct config_draft *draft, struct config *config,
                          const struct config_complaint *where);

@@ -181,6 +181,13 @@ static const struct config_rule chap_rules[] = {
      .count_offset = AT(config_draft, chap_users)},
     {KEY("target", RULE_MAP, 0), .table = &chap_target_table},
 };
+static const struct config_rule api_rules[] = {
+    {KEY("listen", RULE_NAMES, AT(config_draft, api_listen)), RANGE(1, CONFIG_API_MAX),
+     .required = true},
+    {KEY("certificate", RULE_TEXT, AT(config_draft, api_certificate)), RANGE(1, PATH_HIGH)},
+    {KEY("key", RULE_TEXT, AT(config_draft, api_key)), RANGE(1, PATH_HIGH)},
+};
+static const struct rule_table api_table = TABLE(api_rules);
 static const struct rule_table limit_table = TABLE(limit_rules), part_table = TABLE(part_rules),
                                memory_table = TABLE(memory_rules),
                                register_table = TABLE(register_rules),
@@ -206,6 +213,7 @@ static const struct config_rule file_rules[] = {
     {KEY("register", RULE_MAP, 0), .table = &register_table},
     {KEY("create", RULE_MAP, 0), .table = &create_table},
     {KEY("chap", RULE_MAP, 0), .table = &chap_table},
+    {KEY("api", RULE_MAP, 0), .table = &api_table},
 };
 static const struct rule_table file_table = TABLE(file_rules);
 

@@ -321,6 +321,18 @@ static const struct {
      "owner"},
     {"array: lab1\n", "", "1: \"array\" is missing; add \"array: ...\""},
     {"name: IS1, ", "", "7: parts.switches: \"name\" is missing; add \"name: ...\""},
+    /* the API */
+    {"array: lab1", "array: lab1\napi: {listen: [\"localhost:8443\"]}",
+     "2: api.listen: \"localhost:8443\" is no address and port; write one such as "
+     "\"127.0.0.1:8443\" or \"[::1]:8443\""},
+    {"array: lab1", "array: lab1\napi: {listen: [\"[::1]:0\"]}",
+     "2: api.listen: \"[::1]:0\" is no address and port; write one such as \"127.0.0.1:8443\" or "
+     "\"[::1]:8443\""},
+    {"array: lab1", "array: lab1\napi: {listen: [\"[::1]:1\"], key: k.pem}",
+     "2: api: a certificate and its key go together; add the other, or leave both out and one is "
+     "made"},
+    {"array: lab1", "array: lab1\napi: {certificate: c.pem}",
+     "2: api: \"listen\" is missing; add \"listen: ...\""},
     /* types */
     {"array: lab1", "array: [lab1]", "1: array: it takes one value; write it behind the colon"},
     {"array: lab1", "array:", "1: array: it takes one value; write it behind the colon"},

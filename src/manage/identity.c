@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -37,4 +38,13 @@ void identity_random(uint8_t uuid[16])
     ssize_t got = getrandom(uuid, 16, 0);
     must(got == 16);
     set_version(uuid, 4);
+}
+
+void identity_of_request(const char *kind, const char *name, uint8_t uuid[16])
+{
+    const char *request = getenv("SEGUE_REQUEST_ID");
+    if (request && *request)
+        identity_of_name(request, kind, name, uuid);
+    else
+        identity_random(uuid);
 }

@@ -10,6 +10,8 @@
 
 /* The caller owns it. NULL: no memory. */
 json_t *describe_process(struct node *node);
+/* The answer to {"verb":"metrics"}: histograms, as api/api_metrics.c takes them. */
+json_t *describe_metrics(struct node *node);
 json_t *describe_unit(const struct node *node, const struct part *part);
 json_t *describe_switch(const struct node *node, const struct part *part);
 json_t *describe_loop(const struct node *node, const struct part *part);

@@ -244,6 +244,12 @@ void manage_socket_turn(struct manage_socket *socket)
     reload_wipe(&result);
 }
 
+static void do_metrics(struct manage_socket *socket, struct connection *c, const json_t *request)
+{
+    (void)request;
+    say(socket, c, describe_metrics(socket->node));
+}
+
 static void do_request(struct manage_socket *socket, struct connection *c, const json_t *request)
 {
     struct node *node = socket->node;
@@ -321,8 +327,8 @@ static const struct {
     const char *verb;
     void (*act)(struct manage_socket *socket, struct connection *c, const json_t *request);
 } verbs[] = {
-    {"status", do_status},   {"manage", do_manage}, {"events", do_events},
-    {"request", do_request}, {"stop", do_stop},     {"cut", do_cut},
+    {"status", do_status},   {"metrics", do_metrics}, {"manage", do_manage}, {"events", do_events},
+    {"request", do_request}, {"stop", do_stop},       {"cut", do_cut},
 };
 
 static void take_line(struct manage_socket *socket, struct connection *c)
@@ -337,7 +343,7 @@ static void take_line(struct manage_socket *socket, struct connection *c)
         verbs[i].act(socket, c, request);
     else
         say_refused(socket, c,
-                    "a request is one line of JSON with a verb: status, manage, "
+                    "a request is one line of JSON with a verb: status, metrics, manage, "
                     "events, request, stop or cut");
     json_decref(request);
 }

@@ -7,6 +7,7 @@
  * management socket, STATE/run/PROCESS.sock:
  *
  *   {"verb":"status"}                                   manage/status.h says what comes back
+ *   {"verb":"metrics"}                                  describe_metrics.c
  *   {"verb":"manage","group":0,"request":"<hex>"}       array/manage.h;
  * {"status":"good","text":...}, "refused", or "unknown": it may be done
  *   {"verb":"events"}                                   {"time_ns","process","text"} for ever,

@@ -54,6 +54,8 @@ enum segue_flag {
     SEGUE_FLAG_CODE,
     SEGUE_FLAG_LAST,
     SEGUE_FLAG_TIMELINE,
+    SEGUE_FLAG_ROLE,
+    SEGUE_FLAG_PASSWORD,
     SEGUE_FLAGS,
 };
 
@@ -84,6 +86,8 @@ struct segue_call {
  * wrong has been said. */
 int segue_parse(const struct segue_command *commands, size_t count, int argc, char **argv,
                 struct segue_call *call);
+/* The table, for those who make something else of it. */
+const struct segue_command *segue_commands(size_t *count);
 void segue_help(const struct segue_command *commands, size_t count);
 void segue_command_help(const struct segue_command *command);
 
@@ -123,6 +127,14 @@ int segue_events(const struct segue_call *call);
 int segue_doctor(const struct segue_call *call);
 int segue_support_collect(const struct segue_call *call);
 int segue_completion(const struct segue_call *call);
+int segue_api(const struct segue_call *call);
+int segue_user_list(const struct segue_call *call);
+int segue_user_create(const struct segue_call *call);
+int segue_user_set(const struct segue_call *call);
+int segue_user_delete(const struct segue_call *call);
+int segue_token_list(const struct segue_call *call);
+int segue_token_create(const struct segue_call *call);
+int segue_token_delete(const struct segue_call *call);
 int segue_connect(const struct segue_call *call);
 int segue_pool_create(const struct segue_call *call);
 int segue_pool_list(const struct segue_call *call);

@@ -44,6 +44,9 @@ void fleet_of_config(struct fleet *fleet, const struct config *config)
         process->pidfd = -1;
         process->delay_ns = first_delay_ns;
     }
+    if (config->api.listens)
+        fleet->process[fleet->count++] = (struct fleet_process){
+            .name = "api", .rank = FLEET_RANK_API, .pidfd = -1, .delay_ns = first_delay_ns};
 }
 
 /* When the process of that pid began, in clock ticks since boot; 0: there is none, or it has ended.
@@ -89,7 +92,7 @@ static void load_process(struct fleet *fleet, const json_t *entry)
 {
     const char *name = json_string_value(json_object_get(entry, "name"));
     json_int_t rank = json_integer_value(json_object_get(entry, "rank"));
-    if (!name || fleet->count == CONFIG_PROCESS_MAX || rank < 0 || rank >= FLEET_RANKS)
+    if (!name || fleet->count == FLEET_MAX || rank < 0 || rank >= FLEET_RANKS)
         return;
     struct fleet_process *p = &fleet->process[fleet->count++];
     snprintf(p->name, sizeof p->name, "%s", name);
@@ -200,10 +203,14 @@ int fleet_start(struct fleet *fleet, size_t i, const char *segued)
 {
     struct fleet_process *process = &fleet->process[i];
     char output[CONFIG_PATH], program[] = "segued", config[] = "--config", name[] = "--process";
+    char self[] = "segue", api[] = "api", state[] = "--state";
     char *const arguments[] = {program, config, fleet->file, name, process->name, NULL};
+    char *const for_api[] = {self, api, fleet->file, state, fleet->state, NULL};
+    bool is_api = process->rank == FLEET_RANK_API;
     output_path(fleet, i, output, sizeof output);
     process->start_at_ns = UINT64_MAX;
-    int error = spawn(process, segued, arguments, output);
+    int error = is_api ? spawn(process, "/proc/self/exe", for_api, output)
+                       : spawn(process, segued, arguments, output);
     if (error) {
         process->pid = 0;
         return error;

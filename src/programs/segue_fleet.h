@@ -11,8 +11,16 @@
 
 #include "manage/config.h"
 
-/* The order of stopping: no new commands first, then what empties the mirrors, then the drives. */
-enum fleet_rank { FLEET_RANK_SWITCHES, FLEET_RANK_MODULES, FLEET_RANK_LOOPS, FLEET_RANKS };
+/* The order of stopping: no new commands first, then what empties the mirrors, then the drives,
+ * then the API, which shows it to the end. */
+enum fleet_rank {
+    FLEET_RANK_SWITCHES,
+    FLEET_RANK_MODULES,
+    FLEET_RANK_LOOPS,
+    FLEET_RANK_API,
+    FLEET_RANKS
+};
+enum { FLEET_MAX = CONFIG_PROCESS_MAX + 1 };
 
 struct fleet_process {
     char name[CONFIG_NAME];
@@ -31,7 +39,7 @@ struct fleet {
     char array[NAME_BYTES];
     char file[CONFIG_PATH];
     size_t count;
-    struct fleet_process process[CONFIG_PROCESS_MAX];
+    struct fleet_process process[FLEET_MAX];
 };
 
 uint64_t fleet_now_ns(void);
@@ -47,7 +55,8 @@ void fleet_names(const struct fleet *fleet, char *out, size_t bytes);
 
 /* Path of the segued beside this program. False: there is none. */
 bool fleet_segued(char *out, size_t bytes);
-/* Starts `segued --config FILE --process NAME`, its output to STATE/log/NAME.err. 0, or an errno.
+/* Starts `segued --config FILE --process NAME`, or `segue api FILE`, its output to
+ * STATE/log/NAME.err. 0, or an errno.
  */
 int fleet_start(struct fleet *fleet, size_t i, const char *segued);
 /* What the processes say on stderr is also in their logs, which are rotated: here only the last of

@@ -183,15 +183,6 @@ static void explain_line(const char *word, const char *text)
     }
 }
 
-static json_t *entry_json(const struct catalogue_entry *entry)
-{
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?}", "code", entry->code, "kind",
-                     catalogue_kind_name(entry->kind), "severity",
-                     catalogue_severity_name(entry->severity), "object", entry->object, "meaning",
-                     entry->meaning, "effect", entry->effect, "remedy", entry->remedy, "metrics",
-                     entry->metrics);
-}
-
 static int explain_all(const struct segue_call *call)
 {
     struct table *table = table_new("CODE|KIND|SEVERITY|MEANING");
@@ -201,7 +192,7 @@ static int explain_all(const struct segue_call *call)
         const char *cells[] = {entry->code, catalogue_kind_name(entry->kind),
                                catalogue_severity_name(entry->severity), entry->meaning};
         table_row(table, cells);
-        json_array_append_new(list, entry_json(entry));
+        json_array_append_new(list, catalogue_json(entry));
     }
     char *text = segue_wants_json(call) ? json_dumps(list, JSON_INDENT(2)) : table_text(table, 160);
     printf("%s%s", text, segue_wants_json(call) ? "\n" : "");
@@ -225,7 +216,7 @@ int segue_explain(const struct segue_call *call)
         return known;
     const struct catalogue_entry *entry = catalogue_find(code);
     if (segue_wants_json(call)) {
-        json_t *object = entry_json(entry);
+        json_t *object = catalogue_json(entry);
         json_dumpf(object, stdout, JSON_INDENT(2));
         putchar('\n');
         json_decref(object);

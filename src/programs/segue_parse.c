@@ -43,6 +43,9 @@ static const struct segue_flag_row flags[SEGUE_FLAGS] = {
     [SEGUE_FLAG_FOLLOW] = {"follow", NULL, "go on with what happens from now on", NULL, 'f'},
     [SEGUE_FLAG_SINCE] = {"since", "TIME", "what is not older, such as 2h, or 2026-11-22T14:00"},
     [SEGUE_FLAG_OBJECT] = {"object", "OBJECT", "only what concerns it: group/g1, B1, drive/t0/07"},
+    [SEGUE_FLAG_ROLE] = {"role", "ROLE",
+                         "monitor (reads), operator (moves and mends), admin (all)"},
+    [SEGUE_FLAG_PASSWORD] = {"password", NULL, "a new password, from the terminal or the input"},
     [SEGUE_FLAG_LAST] = {"last", "NUMBER", "only so many of the newest (20)"},
     [SEGUE_FLAG_TIMELINE] = {"timeline", NULL, "a line for each phase"},
     [SEGUE_FLAG_CODE] = {"code", "LIST", "only these: TAKEOVER,DRIVE_FAILS"},
@@ -254,8 +257,10 @@ int segue_parse(const struct segue_command *commands, size_t count, int argc, ch
     call->command = find_command(commands, count, argc, argv, &at, &code);
     if (!call->command)
         return code;
-    for (; at < argc && code == SEGUE_EXIT_DONE; at++) {
-        if (argv[at][0] == '-' && argv[at][1])
+    for (bool words = false; at < argc && code == SEGUE_EXIT_DONE; at++) {
+        if (!words && strcmp(argv[at], "--") == 0)
+            words = true; /* what follows is no flag, whatever it begins with */
+        else if (!words && argv[at][0] == '-' && argv[at][1])
             code = take_flag(call, argc, argv, &at);
         else if (call->arguments < SEGUE_ARGUMENTS_MAX)
             call->argument[call->arguments++] = argv[at];

@@ -63,7 +63,7 @@ static int create_pool(struct objects *o)
         return segue_fail(call, SEGUE_EXIT_USAGE, "USAGE", "take a shorter one",
                           "a name has at most %d characters", NAME_BYTES - 1);
     snprintf(request.name, sizeof request.name, "%s", call->argument[0]);
-    identity_random(request.uuid);
+    identity_of_request("pool", request.name, request.uuid);
     request.group = (uint8_t)group;
     request.level = (uint8_t)levels[level];
     request.cache = (uint8_t)caches[cache];

@@ -53,8 +53,8 @@ static void signal_rank(struct fleet *fleet, enum fleet_rank rank, int signal)
 static bool wait_for_rank(struct fleet *fleet, enum fleet_rank rank, int signal_fd, bool *urgent,
                           bool *clean)
 {
-    struct pollfd polls[CONFIG_PROCESS_MAX + 1];
-    struct fleet_process *waited[CONFIG_PROCESS_MAX];
+    struct pollfd polls[FLEET_MAX + 1];
+    struct fleet_process *waited[FLEET_MAX];
     nfds_t count = 0;
     for (size_t i = 0; i < fleet->count; i++) {
         struct fleet_process *process = &fleet->process[i];
@@ -98,6 +98,7 @@ static bool stop_rank(struct fleet *fleet, enum fleet_rank rank, int signal_fd, 
         [FLEET_RANK_SWITCHES] = "no more commands are taken",
         [FLEET_RANK_MODULES] = "mirrors go to the drives, flushed",
         [FLEET_RANK_LOOPS] = "drives are closed",
+        [FLEET_RANK_API] = "nobody asks any more",
     };
     char names[256] = "";
     bool clean = true, killed = false;
@@ -125,7 +126,8 @@ bool fleet_stop(struct fleet *fleet, int signal_fd)
 {
     bool clean = true, kill_all = false;
     for (int rank = 0; rank < FLEET_RANKS; rank++)
-        if (!stop_rank(fleet, (enum fleet_rank)rank, signal_fd, &kill_all))
+        if (!stop_rank(fleet, (enum fleet_rank)rank, signal_fd, &kill_all) &&
+            rank != FLEET_RANK_API) /* it holds nothing of the array */
             clean = false;
     fleet_save(fleet);
     return clean;

@@ -8,6 +8,7 @@
 #include "manage/quantity.h"
 #include "manage/status.h"
 #include "manage/status_json.h"
+#include "manage/users.h"
 #include "programs/segue_request.h"
 #include "programs/segue_state.h"
 #include "programs/segue_up.h"
@@ -164,6 +165,19 @@ static void print_volumes(const json_t *status)
     }
 }
 
+/* Also where the first administrator is made: whoever started the array may. */
+static void print_api(const struct config *config)
+{
+    char secret[USERS_TOKEN_BYTES];
+    if (!config->api.listens)
+        return;
+    printf("  api       https://%s/\n", config->api.listen[0]);
+    if (users_setup_secret(config, secret))
+        printf("            nobody can log in yet; the first administrator is made, once, at\n"
+               "            https://%s/setup#%s\n",
+               config->api.listen[0], secret);
+}
+
 void up_summary(struct up *up, const json_t *status)
 {
     const struct config *config = &up->config;
@@ -177,6 +191,7 @@ void up_summary(struct up *up, const json_t *status)
     print_groups(status);
     print_portals(config);
     print_volumes(status);
+    print_api(config);
     printf("  state     %s\n", config->state);
     printf("how it is: segue status --state %s\n", config->state);
     printf("to stop it in order: %ssegue down --state %s\n", up->ready_fd < 0 ? "Ctrl-C, or " : "",

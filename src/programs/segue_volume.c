@@ -118,6 +118,16 @@ static bool take_size(const struct segue_call *call, struct manage_request *requ
     return false;
 }
 
+/* The LUN that the volume has already: it was asked for before, and the answer was lost. -1: none.
+ */
+static int64_t lun_of_request(struct objects *o, const struct manage_request *request)
+{
+    char uuid[33];
+    for (int i = 0; i < 16; i++)
+        snprintf(uuid + 2 * i, 3, "%02x", request->uuid[i]);
+    return lun_of(o, NULL, uuid);
+}
+
 static int create_volume(struct objects *o)
 {
     const struct segue_call *call = o->call;
@@ -133,7 +143,7 @@ static int create_volume(struct objects *o)
         return SEGUE_EXIT_NO_OBJECT;
     snprintf(request.name, sizeof request.name, "%s", call->argument[0]);
     snprintf(request.pool, sizeof request.pool, "%s", call->flag[SEGUE_FLAG_POOL]);
-    identity_random(request.uuid);
+    identity_of_request("volume", request.name, request.uuid);
     request.group = (uint8_t)group;
     request.block_bytes = block ? 4096 : 512;
     request.read_only = call->flag[SEGUE_FLAG_READ_ONLY] != NULL;
@@ -151,7 +161,11 @@ static int create_volume(struct objects *o)
         printf("segue volume map %s --host HOST shows it to a host\n", request.name);
         return code;
     }
-    return send_map(o, &request, (uint16_t)index, NULL);
+    int64_t lun = lun_of_request(o, &request);
+    if (lun < 0)
+        return send_map(o, &request, (uint16_t)index, NULL);
+    printf("volume %s is LUN %" PRId64 "\n", request.name, lun);
+    return code;
 }
 
 int segue_volume_create(const struct segue_call *call)

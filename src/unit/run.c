@@ -507,6 +507,7 @@ static void drain_gates(struct unit *x)
         }
         uint64_t took = x->now_ns - q->ordered_ns;
         x->counters.handshake_ns = (15 * x->counters.handshake_ns + took) / 16;
+        histogram_add(&x->meters.handshake, took);
         start(x, q);
         if (actions_room(x->actions) < 1024)
             return;

@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "base/mutant.h"
 #include "unit/entry.h"
+#include "unit/meters.h"
 #include "unit/unit.h"
 
 enum {
@@ -346,6 +347,7 @@ struct unit {
     struct directory *directory;
     uint8_t *scratch; /* STATE_BYTES_MAX */
     struct unit_status counters;
+    struct meters meters;
 };
 
 /* What its RESOLVED changes; NULL: nothing. */

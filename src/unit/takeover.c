@@ -21,6 +21,12 @@ void takeover_phase(struct unit *x, const char *phase)
     actions_notice(x->actions, "takeover group=%d unit=%s phase=%s epoch=%llu cause=%s",
                    x->config.group + 1, unit_word(x->config.module, x->config.group), phase,
                    (unsigned long long)x->record.epoch, x->cause ? x->cause : "planned");
+    meters_phase(&x->meters, phase, x->cause ? x->cause : "planned", x->now_ns);
+}
+
+static bool knows_state(const struct unit *x)
+{
+    return x->claim == CLAIM_SECONDARY || x->claim == CLAIM_BACK || x->claim == CLAIM_PLANNED;
 }
 
 void takeover_begin(struct unit *x)
@@ -33,6 +39,7 @@ void takeover_begin(struct unit *x)
         x->lease_asked_ns = x->now_ns;
     }
     unit_become(x, UNIT_STATE_FENCING);
+    meters_begin(&x->meters, knows_state(x) ? x->suspect_ns : x->now_ns);
     takeover_phase(x, "claim");
     x->epoch_began_ns = x->fencing_since_ns = x->now_ns;
     x->began = x->cleared = x->fetching_state = x->state_here = false;
@@ -42,11 +49,6 @@ void takeover_begin(struct unit *x)
     memset(x->drive_wanted, 0, sizeof x->drive_wanted);
     amend_drives_told(x);
     loops_fence_begin(x);
-}
-
-static bool knows_state(const struct unit *x)
-{
-    return x->claim == CLAIM_SECONDARY || x->claim == CLAIM_BACK || x->claim == CLAIM_PLANNED;
 }
 
 static void fetch_state(struct unit *x)

@@ -484,6 +484,11 @@ void unit_standing(const struct unit *x, struct unit_status *out)
     out->mirror_writes = x->dirty_count;
 }
 
+const struct meters *unit_meters(const struct unit *x)
+{
+    return &x->meters;
+}
+
 void unit_describe(const struct unit *x, struct unit_status *out)
 {
     *out = x->counters;
