@@ -179,6 +179,8 @@ const struct opcode opcode_table[] = {
      .usage = USAGE_RANGE_16(SYNC)},
     {WRITES(0x93, 16, RANGE_REST16, LIMIT_SAME, medium_plan_write_same),
      .usage = USAGE_RANGE_16(0x09)},
+    {WRITES(0x9C, 16, RANGE_ATOMIC, LIMIT_ATOMIC, medium_plan_write_atomic),
+     .usage = {0xFF, DPO_FUA, FIELD8, 0, 0, FIELD2, GROUP, 0}},
     {PLAIN(0x9E, 0x10, 16, ACCESS_ALWAYS, OVERLAP_NONE, OPCODE_UNRESERVED, report_plan_capacity16),
      .usage = {0xFF, ACTION_MASK, FIELD8, FIELD4, 0x01, 0}},
     {PLAIN(0x9E, 0x12, 16, ACCESS_READ, OVERLAP_NONE, 0, medium_plan_lba_status),
@@ -260,6 +262,7 @@ uint32_t opcode_timeout_s(const struct opcode *o)
     case RANGE_CDB12:
     case RANGE_CDB16:
     case RANGE_COMPARE:
+    case RANGE_ATOMIC:
         return BLOCKS_S;
     case RANGE_REST10:
     case RANGE_REST16:

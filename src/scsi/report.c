@@ -150,11 +150,13 @@ static void put_timeouts(const struct opcode *o, struct cursor *c)
     cursor_put32(c, opcode_timeout_s(o));
 }
 
-static void put_all_opcodes(bool timeouts, struct cursor *c)
+static void put_all_opcodes(const struct scsi_request *r, bool timeouts, struct cursor *c)
 {
     uint8_t *length = cursor_take(c, 4);
     for (uint32_t i = 0; i < opcode_count(); i++) {
         const struct opcode *o = &opcode_table[i];
+        if (!opcode_offered(o, r->info))
+            continue;
         bool action = o->action != ACTION_NONE;
         cursor_put8(c, o->code);
         cursor_put8(c, 0);
@@ -193,6 +195,8 @@ static bool opcode_asked(const struct scsi_request *r, const struct opcode **out
     uint8_t options = cdb[2] & 0x07;
     uint16_t action = be16_at(cdb + 4);
     const struct opcode *o = opcode_first(r->server, cdb[3]);
+    if (o && !opcode_offered(o, r->info))
+        o = NULL;
     bool actions = o && o->action != ACTION_NONE;
     if ((options == 1 && actions) || (options == 2 && o && !actions))
         return false;
@@ -219,7 +223,7 @@ void report_plan_opcodes(const struct scsi_request *r, struct scsi_plan *plan)
     }
     struct cursor c = sense_data_begin(plan);
     if (options == 0)
-        put_all_opcodes(timeouts, &c);
+        put_all_opcodes(r, timeouts, &c);
     else
         put_one_opcode(o, timeouts, &c);
     sense_data_end(plan, &c, be32_at(cdb + 6));

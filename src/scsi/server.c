@@ -285,6 +285,10 @@ static void plan_scsi(struct scsi_request *r, struct scsi_plan *plan)
     bool known;
     const uint8_t *cdb = r->command->cdb;
     r->opcode = opcode_find(r->server, cdb, &known);
+    if (r->opcode && !opcode_offered(r->opcode, r->info)) {
+        r->opcode = NULL;
+        known = false;
+    }
     if (plan_refused(r, plan))
         return;
     if (!r->opcode) {

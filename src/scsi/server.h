@@ -67,6 +67,7 @@ enum scsi_do {
     SCSI_LBA_STATUS,    /* GET LBA STATUS from lba on: scsi_lba_status_add() for each run of blocks
                            that    are all mapped, or all not */
     SCSI_COMPARE_WRITE, /* COMPARE AND WRITE: read lba, blocks; scsi_compare(); RESOLVED; write */
+    SCSI_WRITE_ATOMIC,  /* the same, on the drives before GOOD, all of it or nothing */
     SCSI_OR_WRITE, /* ORWRITE: read lba, blocks; scsi_or() of it and the data out; write that */
     SCSI_VERIFY,   /* read lba, blocks and scsi_compare() with the data out if `compare`; GOOD */
     SCSI_COPY,  /* EXTENDED COPY: scsi_copy_segment(i) for i below `ranges`, one after the other */

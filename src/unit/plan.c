@@ -128,6 +128,21 @@ static void plan_write(struct unit *x, struct queued *q)
     run_io(x, q, ARRAY_WRITE, slice_of(q->data.buffer, q->data.offset, length));
 }
 
+/* In every cache mode: the mirror could be half on the drives when the power goes. */
+static void plan_write_atomic(struct unit *x, struct queued *q)
+{
+    const struct volume_info *info = scsi_volume(x->scsi, q->message.volume);
+    if (q->blocks == 0) {
+        finish_good(x, q);
+        return;
+    }
+    if (waits_for_mirror(x, q))
+        return;
+    uint32_t length = q->blocks * info->block_bytes;
+    must(length <= q->data.length);
+    run_io(x, q, ARRAY_WRITE, slice_of(q->data.buffer, q->data.offset, length));
+}
+
 /* The next piece: a long fill makes progress. What is unmapped goes at once, by whole granules. */
 static void fill_piece(struct unit *x, struct queued *q)
 {
@@ -297,6 +312,9 @@ void plan_command(struct unit *x, struct queued *q)
         break;
     case SCSI_WRITE:
         plan_write(x, q);
+        break;
+    case SCSI_WRITE_ATOMIC:
+        plan_write_atomic(x, q);
         break;
     case SCSI_FILL:
         fill(x, q);

@@ -183,6 +183,7 @@ void run_io(struct unit *x, struct queued *q, enum array_op op, struct slice dat
     q->io.blocks = q->blocks;
     q->io.data = data;
     q->io.fua = q->fua;
+    q->io.atomic = q->planned && q->what == SCSI_WRITE_ATOMIC && op == ARRAY_WRITE;
     q->io.cookie = (uint64_t)(q - x->table);
     array_submit(x->array, &q->io);
 }
@@ -358,25 +359,30 @@ static void counters(struct unit *x, const struct queued *q)
     if (q->what == SCSI_READ) {
         x->counters.reads++;
         x->counters.read_bytes += q->transferred;
-    } else if (q->what == SCSI_WRITE) {
+    } else if (q->what == SCSI_WRITE || q->what == SCSI_WRITE_ATOMIC) {
         x->counters.writes++;
         x->counters.written_bytes += q->message.data_length;
     }
+}
+
+static bool is_write(const struct queued *q)
+{
+    return q->planned &&
+           (q->what == SCSI_WRITE || q->what == SCSI_WRITE_ATOMIC || q->what == SCSI_OR_WRITE);
 }
 
 /* Bytes that a command with data out wanted of the host: residuals are counted against them. */
 static uint32_t taken(const struct unit *x, const struct queued *q)
 {
     const struct volume_info *info = scsi_volume(x->scsi, q->message.volume);
-    if (q->planned && (q->what == SCSI_WRITE || q->what == SCSI_OR_WRITE) && info)
+    if (is_write(q) && info)
         return (uint32_t)q->extent.blocks * info->block_bytes;
     return q->data.length;
 }
 
 void run_finish(struct unit *x, struct queued *q)
 {
-    bool write = q->planned && (q->what == SCSI_WRITE || q->what == SCSI_OR_WRITE);
-    if (q->status == 0 && (write || q->message.wants_write) && !q->withdrawn)
+    if (q->status == 0 && (is_write(q) || q->message.wants_write) && !q->withdrawn)
         q->transferred = taken(x, q);
     if (!amend_may_answer(x)) {
         q->phase = RUN_ANSWER;
