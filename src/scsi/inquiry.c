@@ -193,7 +193,9 @@ static void page_characteristics(const struct scsi_request *r, struct cursor *c)
 {
     (void)r;
     cursor_put16(c, 1); /* does not rotate */
-    put_zeroes(c, 60 - 2);
+    cursor_put8(c, 0);
+    cursor_put8(c, 0x40); /* WABEREQ: blocks can be read after SANITIZE BLOCK ERASE */
+    put_zeroes(c, 60 - 4);
 }
 
 static void page_provisioning(const struct scsi_request *r, struct cursor *c)

@@ -49,6 +49,7 @@ enum opcode_flags {
     OPCODE_UNMAPPED = 2,   /* answers where no volume is mapped */
     OPCODE_UNRESERVED = 4, /* runs under another nexus's RESERVE(6) */
     OPCODE_CHANGES = 8,    /* changes blocks: not on a read-only volume */
+    OPCODE_SANITIZING = 16, /* runs while the volume is being sanitized, or that has failed */
 };
 
 struct opcode {

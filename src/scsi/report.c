@@ -3,6 +3,7 @@
 
 #include "scsi/effect.h"
 #include "scsi/opcodes.h"
+#include "scsi/sanitize.h"
 #include "scsi/sense.h"
 
 void report_plan_ready(const struct scsi_request *r, struct scsi_plan *plan)
@@ -23,10 +24,12 @@ void report_plan_sense(const struct scsi_request *r, struct scsi_plan *plan)
     else if (attention)
         key = ATTENTION_KEY;
     struct cursor c = sense_data_begin(plan);
+    uint8_t sense[SENSE_MAX], length = SENSE_FIXED_BYTES;
+    if (attention || !sanitize_sense(r, sense))
+        scsi_sense(sense, key, (uint8_t)(code >> 8), (uint8_t)code);
     if (r->command->cdb[1] & 0x01)
-        sense_descriptor(cursor_take(&c, SENSE_DESCRIPTOR_BYTES), key, code);
-    else
-        scsi_sense(cursor_take(&c, SENSE_FIXED_BYTES), key, (uint8_t)(code >> 8), (uint8_t)code);
+        length = sense_to_descriptors(sense);
+    cursor_put_bytes(&c, sense, length);
     sense_data_end(plan, &c, r->command->cdb[4]);
     if (attention) {
         effect_add(plan, noticed);

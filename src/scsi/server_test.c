@@ -158,7 +158,7 @@ static const struct row medium_rows[] = {
     /* what there is not */
     {CDB(0xFF), .wrong = INVALID_OPCODE},
     {CDB(0x7F), .wrong = INVALID_OPCODE},
-    {CDB(0x48), .wrong = INVALID_OPCODE},
+    {CDB(0x49), .wrong = INVALID_OPCODE},
     {CDB(0x9E, 0x1F), .wrong = INVALID_FIELD},
     {CDB(0xA3, 0x05), .wrong = INVALID_FIELD},
     {CDB(0x00, 1, 0, 0, 0, 0), .wrong = INVALID_FIELD},

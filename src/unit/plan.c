@@ -61,6 +61,9 @@ static void answer(struct unit *x, struct queued *q, const struct scsi_plan *pla
     q->transferred = plan->data_length;
     if (mutant(MUTANT_ATTENTION_UNRESOLVED) && plan->what == SCSI_RESOLVE && plan->status == 0x02) {
         effects_apply_bytes(x, &q->message.id, plan->effect, plan->effect_length);
+    } else if (plan->drains && !mirror_flushed(x, q->message.volume, UINT64_MAX)) {
+        run_block(x, q);
+        return;
     } else if (plan->what == SCSI_RESOLVE || refusal) {
         run_resolve(x, q, plan->data, plan->data_length, plan->effect, plan->effect_length);
         return;
