@@ -37,26 +37,52 @@ static void tell(struct unit *x, uint16_t volume, enum scsi_sanitize_state state
 
 /* ---- the work ---- */
 
-static void begin_piece(struct unit *x, const struct scsi_sanitize_piece *piece)
+static bool is_zero(const uint8_t *bytes, uint32_t length)
 {
-    const struct volume_info *info = scsi_volume(x->scsi, piece->volume);
-    struct array_io *io = &x->sanitize.io;
-    struct slice pattern = slice_none();
-    struct buffer *buffer = buffer_get(x->buffers, info->block_bytes);
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
+}
+
+/* Of a fill the pattern; zeroes are written out: a fill with them may be no more than a hole in the
+ * file that a drive is. False: no buffer now. */
+static bool prepare(struct unit *x, struct scsi_sanitize_piece *piece, struct array_io *io)
+{
+    uint32_t block = scsi_volume(x->scsi, piece->volume)->block_bytes;
+    io->op = ARRAY_UNMAP;
+    if (piece->unmap)
+        return true;
+    struct buffer *buffer = buffer_get(x->buffers, block);
     if (!buffer)
-        return;
-    if (scsi_sanitize_pattern(x->scsi, piece->volume, buffer->data))
-        pattern = slice_of(buffer, 0, info->block_bytes);
-    else
-        buffer_unref(buffer);
+        return false;
+    io->op = ARRAY_FILL;
+    io->data = slice_of(buffer, 0, block);
+    if (scsi_sanitize_pattern(x->scsi, piece->volume, buffer->data) &&
+        !is_zero(buffer->data, block))
+        return true;
+    buffer_unref(buffer);
+    if (piece->blocks > COMMAND_DATA_MAX / block)
+        piece->blocks = COMMAND_DATA_MAX / block;
+    buffer = buffer_get(x->buffers, piece->blocks * block);
+    io->op = ARRAY_WRITE;
+    io->data = slice_of(buffer, 0, piece->blocks * block);
+    if (buffer)
+        memset(buffer->data, 0, piece->blocks * block);
+    return buffer != NULL;
+}
+
+static void begin_piece(struct unit *x, const struct scsi_sanitize_piece *next)
+{
+    struct array_io *io = &x->sanitize.io;
+    struct scsi_sanitize_piece *piece = &x->sanitize.piece;
+    *piece = *next;
     memset(io, 0, sizeof *io);
-    io->op = piece->unmap ? ARRAY_UNMAP : ARRAY_FILL;
+    if (!prepare(x, piece, io)) {
+        io->data = slice_none();
+        return;
+    }
     io->volume = piece->volume;
     io->lba = piece->lba;
     io->blocks = piece->blocks;
     io->fua = true;
-    io->data = pattern;
-    x->sanitize.piece = *piece;
     x->sanitize.busy = true;
     array_submit(x->array, io);
 }
