@@ -185,6 +185,21 @@ struct op *op_write(struct clients *clients, uint64_t lba, uint32_t blocks, bool
     return op;
 }
 
+static void put_atomic_blocks(struct op *op, uint32_t blocks)
+{
+    be32_put(op->cdb + 10, 0); /* no boundary */
+    be16_put(op->cdb + 12, (uint16_t)blocks);
+}
+
+struct op *op_write_atomic(struct clients *clients, uint64_t lba, uint32_t blocks)
+{
+    struct op *op = op_write(clients, lba, blocks, true);
+    op->atomic = true;
+    op->cdb[0] = 0x9C;
+    put_atomic_blocks(op, blocks);
+    return op;
+}
+
 static void put_stamps(uint8_t *out, uint64_t lba, uint32_t blocks, const uint64_t *stamps)
 {
     for (uint32_t i = 0; i < blocks; i++)
@@ -325,6 +340,8 @@ void op_scale(struct op *op, uint32_t scale)
     be64_put(op->cdb + 2, op->lba / scale);
     if (op->kind == OP_COMPARE_WRITE)
         op->cdb[13] = (uint8_t)(op->blocks / scale);
+    else if (op->atomic)
+        put_atomic_blocks(op, op->blocks / scale);
     else
         be32_put(op->cdb + 10, op->blocks / scale);
     if (op->kind == OP_FILL)

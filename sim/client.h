@@ -47,7 +47,7 @@ struct op {
     uint32_t blocks;
     struct op_range range[OP_RANGES]; /* UNMAP: instead of these */
     uint8_t ranges;
-    bool fua;
+    bool fua, atomic;
     uint8_t cdb[16];
     uint64_t stamp; /* what a write writes, all blocks */
     uint8_t task;
@@ -95,6 +95,8 @@ void clients_host(struct clients *clients, uint8_t host, uint8_t path, struct ho
 /* A new operation of that kind with a CDB and data: the caller then begins it. */
 struct op *op_read(struct clients *clients, uint64_t lba, uint32_t blocks);
 struct op *op_write(struct clients *clients, uint64_t lba, uint32_t blocks, bool fua);
+/* WRITE ATOMIC: what is answered is durable; all of it is there, or nothing. */
+struct op *op_write_atomic(struct clients *clients, uint64_t lba, uint32_t blocks);
 struct op *op_compare_write(struct clients *clients, uint64_t lba, uint64_t expected_stamp);
 struct op *op_compare_write_blocks(struct clients *clients, uint64_t lba, uint32_t blocks,
                                    const uint64_t *expected_stamps);

@@ -20,6 +20,9 @@ struct value {
     uint32_t consumer; /* ticket of the COMPARE AND WRITE that replaced it */
     bool never;        /* the command says that it did not run */
     bool durable;      /* survives the loss of every memory */
+    bool atomic;       /* it wrote these blocks all together */
+    uint64_t lba;
+    uint32_t blocks;
 };
 
 struct block {
@@ -119,8 +122,8 @@ static struct value *value_add(struct block *block, uint64_t stamp, uint64_t beg
         must(block->at);
     }
     struct value *value = &block->at[block->count++];
-    *value = (struct value){stamp,      begun_ns, UINT64_MAX, UINT64_MAX, begun_ns,
-                            UINT64_MAX, ticket,   0,          false,      false};
+    *value = (struct value){stamp, begun_ns, UINT64_MAX, UINT64_MAX, begun_ns, UINT64_MAX, ticket,
+                            0,     false,    false,      false,      0,        0};
     return value;
 }
 
@@ -283,8 +286,12 @@ void oracle_begun(struct oracle *oracle, const struct op *op)
     uint64_t lba;
     for (uint32_t i = 0; writes(op) && block_number(op, i, &lba); i++) {
         struct block *block = block_of(oracle, op, lba);
-        if (block)
-            value_add(block, op->stamp, op->begun_ns, op->ticket);
+        if (!block)
+            continue;
+        struct value *value = value_add(block, op->stamp, op->begun_ns, op->ticket);
+        value->atomic = op->atomic;
+        value->lba = op->lba;
+        value->blocks = op->blocks;
     }
 }
 
@@ -385,6 +392,46 @@ static void compared(struct oracle *oracle, const struct op *op)
                  NULL);
 }
 
+/* Had that been written, for certain, before then, and not again? */
+static bool is_older(const struct block *block, uint64_t stamp, uint64_t than_ns)
+{
+    for (uint32_t i = 0; i < block->count; i++)
+        if (block->at[i].stamp == stamp && !block->at[i].never && block->at[i].ended_ns > than_ns)
+            return false;
+    return true;
+}
+
+/* It saw a block of an atomic write: then none of what the others held before. */
+static void check_atomic(struct oracle *oracle, const struct op *op, const struct value *atomic)
+{
+    for (uint32_t i = 0; i < op->blocks; i++) {
+        uint64_t lba = op->lba + i;
+        struct block *block = block_of(oracle, op, lba);
+        uint64_t stamp = op_block_stamp(op->in + i * BLOCK_BYTES, lba);
+        if (!block || lba < atomic->lba || lba >= atomic->lba + atomic->blocks ||
+            stamp == atomic->stamp || !is_older(block, stamp, atomic->begun_ns))
+            continue;
+        violated(oracle, op, lba, "some blocks of an atomic write, and not this one",
+                 value_find(block, stamp), atomic);
+        return;
+    }
+}
+
+static void check_all_atomic(struct oracle *oracle, const struct op *op)
+{
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < op->blocks && !oracle->violation[0]; i++) {
+        struct block *block = block_of(oracle, op, op->lba + i);
+        uint64_t stamp = op_block_stamp(op->in + i * BLOCK_BYTES, op->lba + i);
+        const struct value *value = block ? value_find(block, stamp) : NULL;
+        if (!value || !value->atomic || value->ticket == last)
+            continue;
+        last = value->ticket;
+        struct value atomic = *value;
+        check_atomic(oracle, op, &atomic);
+    }
+}
+
 static void read_ended(struct oracle *oracle, const struct op *op)
 {
     if (op->in_length != op->blocks * BLOCK_BYTES) {
@@ -398,6 +445,7 @@ static void read_ended(struct oracle *oracle, const struct op *op)
             return;
         saw(oracle, op, lba, block, op_block_stamp(op->in + i * BLOCK_BYTES, lba));
     }
+    check_all_atomic(oracle, op);
 }
 
 bool oracle_next(const struct oracle *oracle, uint8_t group, uint16_t volume, uint64_t *lba,

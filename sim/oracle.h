@@ -10,6 +10,7 @@
  * unique: a read of them must fit at least one of the writes of zeroes, and counts for that one
  * only if it fits no other. A write that failed may have happened at any time since it began, or
  * never; one that was lost with its path, or aborted, also, but not after a moment that is known.
+ * Who sees a block of an atomic write sees none of its others as they were before.
  */
 
 #include "sim/client.h"

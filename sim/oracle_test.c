@@ -288,6 +288,35 @@ static void lost_after(struct table *t, bool flush, uint64_t sees[2], uint64_t *
         read_sees(t, 80 + 10 * (uint64_t)i, 85 + 10 * (uint64_t)i, stamp[sees[i]]);
 }
 
+/* Four blocks were written, then all of them atomically, then one of them again: what may be read?
+ */
+static void an_atomic_write_is_there_whole(void **unused)
+{
+    (void)unused;
+    static const struct {
+        uint8_t sees[4]; /* 0: the first write, 1: the atomic one, 2: the last one */
+        bool right;
+    } cases[] = {{{0, 0, 0, 0}, true},  {{1, 1, 1, 1}, true}, {{1, 1, 0, 1}, false},
+                 {{0, 1, 1, 1}, false}, {{1, 1, 2, 1}, true}, {{0, 0, 2, 0}, true},
+                 {{1, 0, 2, 1}, false}, {{0, 0, 0, 1}, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct table t;
+        table_begin(&t);
+        struct op *old = begin(&t, op_write(t.clients, LBA, 4, true), 10);
+        end(&t, old, 20, 0);
+        struct op *atomic = begin(&t, op_write_atomic(t.clients, LBA, 4), 30); /* never answered */
+        struct op *last = begin(&t, op_write(t.clients, LBA + 2, 1, true), 40);
+        struct op *read = begin(&t, op_read(t.clients, LBA, 4), 50);
+        const uint64_t stamps[3] = {old->stamp, atomic->stamp, last->stamp};
+        for (uint64_t b = 0; b < 4; b++)
+            op_stamp_block(read->in + b * BLOCK_BYTES, stamps[cases[i].sees[b]], LBA + b);
+        read->in_length = 4 * BLOCK_BYTES;
+        end(&t, read, 60, 0);
+        assert_int_equal(oracle_violation(t.oracle) == NULL, cases[i].right);
+        table_end(&t);
+    }
+}
+
 static void what_is_durable_survives(void **unused)
 {
     (void)unused;
@@ -387,6 +416,7 @@ int main(void)
         cmocka_unit_test(zeroes_that_nothing_explains_are_wrong),
         cmocka_unit_test(a_lost_write_does_not_come_after_its_time),
         cmocka_unit_test(a_miscompare_needs_a_reason),
+        cmocka_unit_test(an_atomic_write_is_there_whole),
         cmocka_unit_test(what_is_durable_survives),
         cmocka_unit_test(what_comes_late_tells_of_what_is_no_more),
         cmocka_unit_test(random_honest_histories_pass),

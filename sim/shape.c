@@ -65,8 +65,8 @@ static void choose_volumes(struct random *random, struct site_options *o)
 {
     o->volumes = (uint8_t)pick(random, 1, 2);
     o->volume_bytes = pick(random, 2, 5) << 20;
-    o->drive_bytes =
-        LAYOUT_DATA + ((uint64_t)o->volumes * o->volume_bytes + LAYOUT_UNIT) + 3 * LAYOUT_UNIT;
+    o->drive_bytes = LAYOUT_DATA + ((uint64_t)o->volumes * o->volume_bytes + LAYOUT_UNIT) +
+                     3 * LAYOUT_UNIT + REDO_SLOTS * REDO_BYTES_MAX;
     o->large_blocks = random_chance(random, 40) ? (uint16_t)random_next(random) : 0;
 }
 

@@ -20,7 +20,7 @@ struct site_options site_options_default(uint64_t seed)
         .switches = 2,
         .loops = 2,
         .drives = 2,
-        .drive_bytes = 16 << 20,
+        .drive_bytes = 20 << 20,
         .volume_bytes = 8 << 20,
         .volumes = 1,
         .level = RAID_1,

@@ -249,6 +249,8 @@ static struct op *make(struct workload *w, const struct slot *s)
     case OP_MANAGE:
         break;
     }
+    if (random_chance(&w->random, 15))
+        return op_write_atomic(clients, wish->lba, wish->blocks);
     return op_write(clients, wish->lba, wish->blocks,
                     random_chance(&w->random, w->config.mixture == WORKLOAD_FLUSHING ? 20 : 10));
 }

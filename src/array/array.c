@@ -8,6 +8,7 @@
  *   hostio.c part.c                    the caller's I/O, cut into pieces
  *   leg.c drives.c probe.c             drive commands, drives, what they turn out to be
  *   provision.c                        which granules hold data
+ *   redo.c redo_play.c                 blocks that change all together
  *   intent.c resync.c sync.c           write-intent map, resynchronisation, a drive's way back
  *   blob.c carry.c                     state on the drives; carrying out effects
  *
@@ -28,6 +29,7 @@
 #include "array/pools.h"
 #include "array/probe.h"
 #include "array/provision.h"
+#include "array/redo.h"
 #include "array/resync.h"
 #include "array/stripe.h"
 #include "array/sync.h"
@@ -144,6 +146,7 @@ void array_halt(struct array *array)
         drive->provision_read = false;
         drive->provision_reads = 0;
         drive->provision_pieces = 0;
+        drive->redo_legs = 0;
         drive->probe = PROBE_NONE;
     }
     array->phase = PHASE_IDLE;
@@ -239,6 +242,7 @@ static void pool_pump(struct array *array, struct pool *pool)
         sync_labels(array, pool);
     intent_pump(array, pool);
     provision_pump(array, pool);
+    redo_pump(array, pool);
     resync_pump(array, pool);
 }
 

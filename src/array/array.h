@@ -39,6 +39,7 @@ struct pool_info {
     enum raid_level level;
     enum cache_mode cache;
     uint32_t chunk_bytes;
+    bool redo; /* keeps redo records: writes can be atomic */
     uint8_t drive_count;
     uint8_t drives[DRIVE_MAX]; /* numbers over the array, in order of the layout: RAID 10 mirrors
                                   2i and 2i+1 */
@@ -134,13 +135,17 @@ void array_halt(struct array *array);
 /* UNMAP: reads as zeroes from then on; what lies whole in the range holds no blocks any more. */
 enum array_op { ARRAY_READ, ARRAY_WRITE, ARRAY_FILL, ARRAY_UNMAP, ARRAY_FLUSH };
 
+enum { ARRAY_ATOMIC_MAX = 1 << 20 };
+
 /* One read, write, fill, unmapping or flush of a volume. The caller owns the memory, sets the upper
  * part, and leaves it alone until it comes back by array_next_done(). Overlap with others is the
  * caller's business: two that overlap are never submitted together, unless both read. */
 struct array_io {
     enum array_op op;
     uint16_t volume;
-    bool fua; /* write, fill: on the drives, flushed */
+    bool fua;    /* write, fill: on the drives, flushed */
+    bool atomic; /* write, with fua: all or nothing, whatever power cut comes; up to
+                    ARRAY_ATOMIC_MAX bytes, in a pool that keeps redo records */
     uint64_t lba;
     uint64_t blocks;
     struct slice data; /* write: holds it (borrowed); fill: pattern of one block, or none: zeroes.
@@ -158,6 +163,8 @@ struct array_io {
     uint16_t run, set; /* where the next piece begins: which extent; fill: which mirror set, ... */
     uint32_t pending;  /* pieces under way */
     uint64_t at, within; /* bytes cut into pieces so far; fill: ... and how far in that set */
+    uint8_t record;      /* atomic: its redo record, enum io_record */
+    uint8_t record_slot;
     uint64_t begun_ns;
 };
 

@@ -18,6 +18,7 @@
 #include "array/leg.h"
 #include "array/probe.h"
 #include "array/provision.h"
+#include "array/redo.h"
 #include "base/must.h"
 
 #define ASSIGN_NS MS(20) /* a refused assignment is asked for again */
@@ -350,6 +351,7 @@ static void born(struct array *array)
     pool->intent.sequence = pool->intent.durable = 2;
     pool->intent.whole = true;
     provision_born(array, pool);
+    redo_born(array, pool);
     for (uint8_t p = 0; p < pool->info.drive_count; p++) {
         struct drive *drive = &array->drive[pool->info.drives[p]];
         if (drive->state == DRIVE_STATE_FAILED)

@@ -13,6 +13,7 @@
 #include "array/leg.h"
 #include "array/level.h"
 #include "array/probe.h"
+#include "array/redo.h"
 #include "array/sync.h"
 #include "base/must.h"
 #include "base/text.h"
@@ -95,6 +96,7 @@ static void failed(struct array *array, int number, enum drive_state before)
     else
         drive->may_retry = false;
     drive->returned = drive->slots_known = false;
+    redo_drive_forget(drive);
     leg_drive_failed(array, number);
     leg_settle(array);
 }
@@ -189,8 +191,8 @@ static void returned(struct array *array, int number)
 {
     struct drive *drive = &array->drive[number];
     const struct pool *pool = &array->pool[drive->pool];
-    bool blank =
-        drive->probe == PROBE_BLANK && layout_data_bytes(drive->info.bytes) >= pool->data_bytes;
+    bool blank = drive->probe == PROBE_BLANK &&
+                 layout_fits(drive->info.bytes, pool->data_bytes, pool->info.redo);
     bool lingers = drive->lingering_count > 0 && !mutant(MUTANT_RETURN_WHILE_LINGERING);
     if (!drive->may_return || lingers || !drives_reached(array, number) || !pool->born ||
         !(drive->probe == PROBE_OURS || blank))

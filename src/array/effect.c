@@ -5,7 +5,7 @@
 #include "base/must.h"
 #include "base/text.h"
 
-enum { EFFECT_ROOM = 2, EFFECT_VERSION = 1 };
+enum { EFFECT_ROOM = 2, EFFECT_VERSION = 2 };
 
 /* ---- fields of each verb ---- */
 
@@ -58,6 +58,7 @@ static void put_pool_create(struct cursor *c, const struct effect *e)
     cursor_put32(c, e->pool.chunk_bytes);
     cursor_put64(c, e->data_bytes);
     put_drives(c, e);
+    cursor_put8(c, e->pool.redo);
 }
 
 static void get_pool_create(struct cursor *c, struct effect *e)
@@ -71,6 +72,7 @@ static void get_pool_create(struct cursor *c, struct effect *e)
     e->pool.chunk_bytes = cursor_get32(c);
     e->data_bytes = cursor_get64(c);
     get_drives(c, e);
+    e->pool.redo = cursor_get8(c) != 0;
 }
 
 static void put_pool_set(struct cursor *c, const struct effect *e)

@@ -59,6 +59,9 @@ enum leg_owner {
     LEG_CARRY,          /* index: drive */
     LEG_PROVISION,      /* index: pool: a block of the provisioning map */
     LEG_PROVISION_READ, /* index: pool: some of its blocks */
+    LEG_REDO,           /* index: pool * REDO_SLOTS + slot: a redo record, or what it plays */
+    LEG_REDO_READ,      /* the same */
+    LEG_REDO_CLEAN,     /* index: drive: it holds no record any more */
 };
 
 enum leg_state { LEG_STATE_WAITING, LEG_STATE_SENT, LEG_STATE_ENDED };
@@ -161,6 +164,11 @@ struct drive {
     bool provision_read;           /* provision_slot is what it holds */
     uint8_t provision_reads;       /* on their way */
     uint32_t provision_pieces;     /* that it has given */
+    bool redo_seen;                /* its heads of redo records were looked at, or do not count */
+    bool redo_clean;               /* it holds none but those that are under way */
+    uint8_t redo_found;            /* bit s: in slot s it holds one, to be played */
+    uint8_t redo_legs;             /* it is being cleaned */
+    uint64_t redo_retry_ns;
     uint64_t provision_slot[PROVISION_SLOT_WORDS]; /* bit b: slot for the next block b of the map */
     uint64_t provision_lacks[PROVISION_SLOT_WORDS]; /* blocks that it may not hold as we do */
 };
@@ -262,6 +270,52 @@ struct zeroing {
     struct array_io io;
 };
 
+/* ---- redo records: redo.c ---- */
+
+enum redo_state {
+    REDO_FREE,
+    REDO_RECORDING, /* is being written */
+    REDO_HELD,      /* its owner writes the blocks */
+    REDO_CLEARING,  /* is being made invalid */
+    REDO_HEAD,      /* found: its head is being read, */
+    REDO_READING,   /* its data, */
+    REDO_PLAYING,   /* the blocks are being written */
+};
+
+enum redo_owner {
+    REDO_OWNER_IO, /* one io of many pieces: hostio.c */
+};
+
+enum io_record { IO_RECORD_NONE, IO_RECORD_ASKED, IO_RECORD_HELD, IO_RECORD_ENDING };
+
+struct redo_slot {
+    enum redo_state state;
+    enum redo_owner owner;
+    struct array_io *io;  /* REDO_OWNER_IO */
+    bool ending;          /* its owner has done with it */
+    bool failed, refused; /* refused: a drive did not take its invalidation */
+    bool begun;           /* playing: counted by the write-intent map */
+    uint32_t legs;
+    uint64_t retry_ns;
+    uint64_t holders[DRIVE_WORDS]; /* positions that hold it */
+    uint64_t landed[DRIVE_WORDS];  /* ... and have said so */
+    /* of one that is played */
+    enum redo_kind kind;
+    uint32_t places, bytes, place; /* place: the next one; */
+    uint32_t at;                   /* ... where its data begins */
+    uint64_t tried[DRIVE_WORDS];   /* positions whose copy is not whole */
+    uint8_t source;                /* position */
+    uint8_t head[LAYOUT_BLOCK];
+    struct slice data;
+    struct array_io play;
+};
+
+struct redo {
+    bool stripes_open; /* no record of certain drives is left to be played */
+    bool open;         /* none at all, and none is left on a GOOD drive */
+    struct redo_slot slot[REDO_SLOTS];
+};
+
 struct pool {
     bool used;
     struct pool_info info;
@@ -283,6 +337,7 @@ struct pool {
     uint32_t incarnation[DRIVE_MAX];
     struct intent intent;
     struct provision provision;
+    struct redo redo;
     uint32_t zeroings;
     struct bits doubt;
     bool doubtful;       /* there may be something in it */

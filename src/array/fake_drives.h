@@ -10,7 +10,7 @@
 #include "array/array.h"
 #include "array/manage.h"
 
-enum { FAKE_DRIVES = 8, FAKE_BYTES = 8 << 20, FAKE_BLOCKS = FAKE_BYTES / 4096 };
+enum { FAKE_DRIVES = 8, FAKE_BYTES = 12 << 20, FAKE_BLOCKS = FAKE_BYTES / 4096 };
 
 struct fake_drive {
     uint8_t *now, *durable;

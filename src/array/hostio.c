@@ -5,6 +5,8 @@
  *    to; what is not mapped is zeroes in that buffer, and no part
  * H4 an io is not cut before its pool's map is known, a write not before all its granules are
  * mapped, the edges of an UNMAP not before the rest is not (provision.c)
+ * H5 an atomic write is not cut before its redo record is held, and is done when that is over
+ * (redo.c)
  */
 #include "array/hostio.h"
 
@@ -13,6 +15,7 @@
 #include "array/level.h"
 #include "array/part.h"
 #include "array/provision.h"
+#include "array/redo.h"
 #include "base/must.h"
 
 enum io_phase { IO_SPLITTING, IO_WORKING, IO_DONE };
@@ -25,6 +28,7 @@ void array_submit(struct array *array, struct array_io *io)
     io->run = io->set = 0;
     io->pending = 0;
     io->at = io->within = io->begun_ns = 0;
+    io->record = IO_RECORD_NONE;
     if (io->op == ARRAY_READ)
         io->data = slice_none();
     if (io->op != ARRAY_READ && io->op != ARRAY_FLUSH && !io->internal)
@@ -45,6 +49,12 @@ struct array_io *array_next_done(struct array *array)
 static void finish(struct array *array, struct array_io *io)
 {
     must(io->pending == 0 && io->phase == IO_WORKING);
+    if (io->record != IO_RECORD_NONE) { /* H5 */
+        must(io->record != IO_RECORD_ENDING);
+        io->record = IO_RECORD_ENDING;
+        redo_end(array, &array->pool[io->pool], io->record_slot);
+        return;
+    }
     list_remove(&io->link);
     io->phase = IO_DONE;
     array->ios--;
@@ -53,7 +63,10 @@ static void finish(struct array *array, struct array_io *io)
     if (io->op == ARRAY_READ && (io->failed || io->no_space))
         slice_drop(&io->data);
     if (io->raw) {
-        provision_zeroed(array, io);
+        if (io->op == ARRAY_WRITE)
+            redo_played(array, io);
+        else
+            provision_zeroed(array, io);
         return;
     }
     if (io->internal) {
@@ -158,7 +171,7 @@ static uint64_t unmap_length(const struct array *array, const struct array_io *i
 static bool provisioned(struct array *array, const struct array_io *io, bool ask)
 {
     struct pool *pool = io_pool(array, io);
-    bool ready = provision_open(pool);
+    bool ready = provision_open(pool) && (io->raw || redo_open(pool));
     if (!ready || io->op == ARRAY_READ || io->raw)
         return ready;
     uint64_t left;
@@ -186,9 +199,9 @@ static bool skip_unmapped(const struct array *array, struct array_io *io)
 }
 
 /* The next piece of a read or write. */
-static void cut_piece(const struct array *array, struct array_io *io, struct part *part)
+static void cut_piece(struct array *array, struct array_io *io, struct part *part)
 {
-    const struct pool *pool = &array->pool[array->volume[io->volume].pool];
+    const struct pool *pool = io_pool(array, io);
     uint64_t left, offset = io_place(array, io, io->at, &left);
     struct place place;
     bool mapped;
@@ -306,12 +319,74 @@ static bool check(struct array *array, struct array_io *io)
         io->failed = true;
     if (io->op == ARRAY_FILL && io->data.buffer && io->data.length != info->block_bytes)
         io->failed = true;
+    if (io->atomic && (!io_pool(array, io)->info.redo || io->op != ARRAY_WRITE ||
+                       io_bytes(array, io) > ARRAY_ATOMIC_MAX))
+        io->failed = true;
     if (!io->failed && io->op == ARRAY_READ && io->blocks > 0 && io->at == 0 &&
         !gather(array, io)) {
         io->no_space = true;
         return false;
     }
     return !io->failed && io->blocks > 0;
+}
+
+/* H5: asks for it if it is not there yet. */
+static bool is_recorded(struct array *array, struct array_io *io)
+{
+    enum { EXTENTS = ARRAY_ATOMIC_MAX / LAYOUT_UNIT + 1 };
+    if (!io->atomic || io->record == IO_RECORD_HELD || mutant(MUTANT_ATOMIC_WITHOUT_RECORD))
+        return true;
+    if (io->record == IO_RECORD_ASKED)
+        return mutant(MUTANT_REDO_NOT_AWAITED);
+    struct pool *pool = io_pool(array, io);
+    struct redo_write write[EXTENTS];
+    struct redo_work work = {.owner = REDO_OWNER_IO,
+                             .io = io,
+                             .kind = REDO_DATA,
+                             .homes = pool->members,
+                             .write = write};
+    uint64_t left;
+    for (uint64_t at = 0; at < io_bytes(array, io); at += left) {
+        uint64_t offset = io_place(array, io, at, &left);
+        must(work.writes < EXTENTS);
+        write[work.writes++] = (struct redo_write){
+            .place = {.offset = offset, .length = (uint32_t)left},
+            .data = slice_of(io->data.buffer, io->data.offset + (uint32_t)at, (uint32_t)left)};
+    }
+    struct place first;
+    level_locate(pool, io->op, write[0].place.offset, &first);
+    if (pool->parity > 0)
+        work.homes = (uint8_t)(pool->parity + 1);
+    work.home = (uint8_t)(first.set * pool->members);
+    int slot = redo_begin(array, pool, &work);
+    if (slot < 0)
+        return false;
+    io->record = IO_RECORD_ASKED;
+    io->record_slot = (uint8_t)slot;
+    io->pool = pool->info.index;
+    return mutant(MUTANT_REDO_NOT_AWAITED);
+}
+
+void hostio_record_held(struct array *array, struct array_io *io)
+{
+    io->record = IO_RECORD_HELD;
+    array->again = true;
+}
+
+void hostio_record_over(struct array *array, struct array_io *io, bool failed)
+{
+    io->failed |= failed;
+    io->record = IO_RECORD_NONE;
+    array->again = true;
+    if (io->phase == IO_WORKING)
+        finish(array, io);
+}
+
+void hostio_take_back(struct array *array, struct array_io *io)
+{
+    must(io->internal && io->pending == 0);
+    list_remove(&io->link);
+    array->ios--;
 }
 
 /* Cuts one off. 1: go on; 0: cut to its end; -1: no part is free, or enough are under way. */
@@ -382,6 +457,9 @@ static void split(struct array *array, struct array_io *io)
         cut_to_its_end(array, io);
         return;
     }
+    if (!is_recorded(array, io))
+        return;
+    io->fua &= !(io->atomic && mutant(MUTANT_ATOMIC_UNFLUSHED));
     int went;
     do
         went = cut(array, io);

@@ -9,6 +9,7 @@
 static const uint8_t superblock_magic[8] = {'S', 'e', 'g', 'u', 'e', 'D', 'r', 'v'};
 static const uint8_t map_magic[8] = {'S', 'e', 'g', 'u', 'e', 'M', 'a', 'p'};
 static const uint8_t provision_magic[8] = {'S', 'e', 'g', 'u', 'e', 'P', 'r', 'o'};
+static const uint8_t redo_magic[8] = {'S', 'e', 'g', 'u', 'e', 'R', 'e', 'd'};
 static const uint8_t state_magic[8] = {'S', 'e', 'g', 'u', 'e', 'S', 't', 'a'};
 
 enum { MAGIC_AT = 0, VERSION_AT = 8, CRC_AT = 12 };
@@ -37,8 +38,8 @@ static bool sound(const uint8_t *block, const uint8_t *magic)
     if (memcmp(block + MAGIC_AT, magic, 8) != 0)
         return false;
     uint32_t version = be32_at(block + VERSION_AT);
-    if (version != LAYOUT_VERSION &&
-        (version != LAYOUT_VERSION_PROVISIONED || magic != superblock_magic))
+    uint32_t newest = magic == superblock_magic ? LAYOUT_VERSION_REDO : LAYOUT_VERSION;
+    if (version < LAYOUT_VERSION || version > newest)
         return false;
     uint8_t copy[LAYOUT_BLOCK];
     memcpy(copy, block, sizeof copy);
@@ -58,7 +59,7 @@ void layout_put_superblock(uint8_t *block, const struct superblock *from)
     must(from->position < from->drive_count && from->drive_count <= DRIVE_MAX);
     begin(block, superblock_magic);
     if (from->provisioned)
-        be32_put(block + VERSION_AT, LAYOUT_VERSION_PROVISIONED);
+        be32_put(block + VERSION_AT, from->redo ? LAYOUT_VERSION_REDO : LAYOUT_VERSION_PROVISIONED);
     struct disk_superblock disk;
     memcpy(&disk, block, sizeof disk);
     disk.generation = be64_of(from->generation);
@@ -85,7 +86,8 @@ bool layout_get_superblock(const uint8_t *block, struct superblock *out)
     struct disk_superblock disk;
     memcpy(&disk, block, sizeof disk);
     out->generation = be64_get(disk.generation);
-    out->provisioned = be32_get(disk.version) == LAYOUT_VERSION_PROVISIONED;
+    out->provisioned = be32_get(disk.version) >= LAYOUT_VERSION_PROVISIONED;
+    out->redo = be32_get(disk.version) >= LAYOUT_VERSION_REDO;
     memcpy(out->pool_uuid, disk.pool_uuid, 16);
     memcpy(out->pool_name, disk.pool_name, NAME_BYTES);
     out->pool_name[NAME_BYTES - 1] = 0;
@@ -170,6 +172,74 @@ bool layout_get_provision(const uint8_t *block, const uint8_t *pool_uuid, uint64
     return true;
 }
 
+/* ---- redo records ---- */
+
+void layout_put_redo(uint8_t *block, const uint8_t *pool_uuid, uint64_t epoch, uint8_t slot,
+                     enum redo_kind kind)
+{
+    begin(block, redo_magic);
+    memcpy(block + offsetof(struct disk_redo, pool_uuid), pool_uuid, 16);
+    be64_put(block + offsetof(struct disk_redo, epoch), epoch);
+    block[offsetof(struct disk_redo, kind)] = (uint8_t)kind;
+    block[offsetof(struct disk_redo, slot)] = slot;
+}
+
+static size_t redo_place_at(uint32_t i)
+{
+    return offsetof(struct disk_redo, place) + i * sizeof(struct disk_redo_place);
+}
+
+void layout_add_redo_place(uint8_t *block, const struct redo_place *place)
+{
+    uint8_t *count = block + offsetof(struct disk_redo, places);
+    uint16_t i = be16_at(count);
+    must(i < REDO_PLACES_MAX);
+    struct disk_redo_place disk = {.first = place->first, .count = place->count};
+    disk.length = be32_of(place->length);
+    disk.offset = be64_of(place->offset);
+    disk.crc = be32_of(place->crc);
+    memcpy(block + redo_place_at(i), &disk, sizeof disk);
+    be16_put(count, (uint16_t)(i + 1));
+}
+
+void layout_seal_redo(uint8_t *block)
+{
+    seal(block);
+}
+
+struct redo_place layout_redo_place(const uint8_t *block, uint32_t i)
+{
+    struct disk_redo_place disk;
+    memcpy(&disk, block + redo_place_at(i), sizeof disk);
+    return (struct redo_place){.first = disk.first,
+                               .count = disk.count,
+                               .offset = be64_get(disk.offset),
+                               .length = be32_get(disk.length),
+                               .crc = be32_get(disk.crc)};
+}
+
+bool layout_get_redo(const uint8_t *block, const uint8_t *pool_uuid, uint8_t slot,
+                     enum redo_kind *kind, uint32_t *places, uint32_t *bytes)
+{
+    if (!sound(block, redo_magic) ||
+        memcmp(block + offsetof(struct disk_redo, pool_uuid), pool_uuid, 16) != 0 ||
+        block[offsetof(struct disk_redo, slot)] != slot)
+        return false;
+    *kind = (enum redo_kind)block[offsetof(struct disk_redo, kind)];
+    *places = be16_at(block + offsetof(struct disk_redo, places));
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < *places && i < REDO_PLACES_MAX; i++)
+        total += layout_redo_place(block, i).length;
+    *bytes = (uint32_t)total;
+    return (*kind == REDO_DATA || *kind == REDO_DRIVES) && *places > 0 &&
+           *places <= REDO_PLACES_MAX && total > 0 && total <= REDO_BYTES_MAX;
+}
+
+uint64_t layout_redo_data(uint64_t data_bytes, uint8_t slot)
+{
+    return LAYOUT_DATA + data_bytes + (uint64_t)slot * REDO_BYTES_MAX;
+}
+
 void layout_put_state_header(uint8_t *block, const struct state_header *from)
 {
     begin(block, state_magic);
@@ -197,10 +267,17 @@ uint64_t layout_superblock_copy(uint64_t drive_bytes)
 
 uint64_t layout_data_bytes(uint64_t drive_bytes)
 {
+    enum { REST = LAYOUT_DATA + REDO_SLOTS * REDO_BYTES_MAX };
     uint64_t end = layout_superblock_copy(drive_bytes);
-    if (end < LAYOUT_DATA + LAYOUT_UNIT)
+    if (end < REST + LAYOUT_UNIT)
         return 0;
-    return (end - LAYOUT_DATA) / LAYOUT_UNIT * LAYOUT_UNIT;
+    return (end - REST) / LAYOUT_UNIT * LAYOUT_UNIT;
+}
+
+bool layout_fits(uint64_t drive_bytes, uint64_t data_bytes, bool redo)
+{
+    uint64_t end = layout_superblock_copy(drive_bytes);
+    return end >= LAYOUT_DATA + data_bytes + (redo ? REDO_SLOTS * REDO_BYTES_MAX : 0);
 }
 
 uint64_t layout_region_bytes(uint64_t data_bytes)

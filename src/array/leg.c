@@ -23,6 +23,7 @@
 #include "array/part.h"
 #include "array/probe.h"
 #include "array/provision.h"
+#include "array/redo.h"
 #include "array/resync.h"
 #include "array/stripe.h"
 #include "array/sync.h"
@@ -224,6 +225,11 @@ void leg_settle(struct array *array)
         case LEG_PROVISION:
         case LEG_PROVISION_READ:
             provision_leg_ended(array, leg);
+            break;
+        case LEG_REDO:
+        case LEG_REDO_READ:
+        case LEG_REDO_CLEAN:
+            redo_leg_ended(array, leg);
             break;
         }
         leg_release(array, leg);

@@ -118,7 +118,7 @@ static bool check_drive(struct planning *p, int number)
         return refuse_drive(p, number, "has failed; replace it, or choose another");
     if (layout_data_bytes(drive->info.bytes) == 0)
         return refuse_drive(p, number,
-                            "is too small: a drive of a pool needs 6 MiB at least; "
+                            "is too small: a drive of a pool needs 10 MiB at least; "
                             "choose a larger one");
     return true;
 }
@@ -200,6 +200,7 @@ static bool plan_pool_create(struct planning *p)
     e->pool.level = (enum raid_level)r->level;
     e->pool.cache = (enum cache_mode)r->cache;
     e->pool.chunk_bytes = chunk;
+    e->pool.redo = true;
     e->pool.drive_count = r->drive_count;
     memcpy(e->pool.drives, r->drives, r->drive_count);
     return true;

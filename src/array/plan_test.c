@@ -34,7 +34,7 @@ static struct setting *setting_new(void)
             info[i].bank = BANK_NONE;
             info[i].online = true;
             info[i].block_bytes = 4096;
-            info[i].bytes = 64 << 20;
+            info[i].bytes = 68 << 20;
         }
         info[5].bank = 0;
         info[6].online = false;
@@ -133,7 +133,7 @@ static void test_refusals(void **state)
         {2,
          {0, 7},
          RAID_1,
-         "pool q: drive t0/07 is too small: a drive of a pool needs 6 MiB at least; choose a "
+         "pool q: drive t0/07 is too small: a drive of a pool needs 10 MiB at least; choose a "
          "larger one"},
         {2,
          {0, 20},
@@ -298,8 +298,8 @@ static void test_blocks_on_drives(void **state)
     assert_int_equal(bits_next(&found, 80), 0);
     assert_int_equal(bits_next(&found, 76), 76);
     assert_false(layout_get_map(block, in.pool_uuid, 2 << 20, &sequence, &found));
-    assert_int_equal(layout_data_bytes((5 << 20) + 4095), 0);
-    assert_int_equal(layout_data_bytes((5 << 20) + 4096), 1 << 20);
+    assert_int_equal(layout_data_bytes((9 << 20) + 4095), 0);
+    assert_int_equal(layout_data_bytes((9 << 20) + 4096), 1 << 20);
     assert_int_equal(layout_region_bytes(1ull << 30), 1 << 20);
     assert_true((1ull << 43) / layout_region_bytes(1ull << 43) <= LAYOUT_REGION_MAX);
 }

@@ -11,11 +11,12 @@
 #include "array/level.h"
 #include "array/part.h"
 #include "array/provision.h"
+#include "array/redo.h"
 #include "array/stripe.h"
 #include "array/sync.h"
 #include "base/must.h"
 
-enum { SAVE_VERSION = 1 };
+enum { SAVE_VERSION = 2, SAVE_VERSION_NO_REDO = 1 };
 
 static uint64_t used_by(const struct volume *volume)
 {
@@ -45,6 +46,7 @@ void pools_reset(struct pool *pool)
     memset(pool->incarnation, 0, sizeof pool->incarnation);
     memset(&pool->intent, 0, sizeof pool->intent);
     provision_reset(pool);
+    redo_reset(pool);
     bits_clear(&pool->doubt);
     bits_clear(&pool->suspect);
     pool->doubtful = pool->suspicious = false;
@@ -113,6 +115,7 @@ void pools_drop(struct array *array, uint8_t index)
     provision_pool_dropped(array, index);
     stripe_forget(array, index);
     part_forget_pool(array, index);
+    redo_pool_dropped(array, index);
     leg_forget(array, LEG_MAP, index);
     leg_forget(array, LEG_CLEAR, index);
     leg_forget(array, LEG_COPY, index);
@@ -153,6 +156,8 @@ bool pools_add_volume(struct array *array, const struct volume *volume)
     array->volume[index].info.write_cache = pool->info.cache == CACHE_MIRRORED;
     array->volume[index].info.granule_blocks =
         (uint32_t)(pool->provision.granule_bytes / volume->info.block_bytes);
+    array->volume[index].info.atomic_blocks =
+        pool->info.redo ? ARRAY_ATOMIC_MAX / volume->info.block_bytes : 0;
     pool->volumes++;
     pool->info.used_bytes += used_by(volume);
     return true;
@@ -287,6 +292,7 @@ static void save_pool(struct cursor *c, const struct pool *pool)
     cursor_put8(c, (uint8_t)pool->info.cache);
     cursor_put32(c, pool->info.chunk_bytes);
     cursor_put64(c, pool->data_bytes);
+    cursor_put8(c, pool->info.redo);
     cursor_put8(c, pool->info.drive_count);
     cursor_put_bytes(c, pool->info.drives, pool->info.drive_count);
 }
@@ -322,7 +328,7 @@ static uint32_t save_bytes(const struct array *array, bool finished, uint8_t *po
         if (!array->pool[p].used)
             continue;
         ++*pools;
-        bytes += 1 + 16 + NAME_BYTES + 2 + 4 + 8 + 1 + array->pool[p].info.drive_count;
+        bytes += 1 + 16 + NAME_BYTES + 2 + 4 + 8 + 1 + 1 + array->pool[p].info.drive_count;
     }
     for (uint32_t v = 0; v < array->volumes_end; v++) {
         if (!is_saved(array, v, finished))
@@ -370,7 +376,7 @@ static void load_name(struct cursor *c, char *out)
     out[NAME_BYTES - 1] = 0;
 }
 
-static bool load_pool(struct array *array, struct cursor *c)
+static bool load_pool(struct array *array, struct cursor *c, uint8_t version)
 {
     struct pool_info info;
     memset(&info, 0, sizeof info);
@@ -381,6 +387,7 @@ static bool load_pool(struct array *array, struct cursor *c)
     info.cache = cursor_get8(c) == CACHE_MIRRORED ? CACHE_MIRRORED : CACHE_WRITE_THROUGH;
     info.chunk_bytes = cursor_get32(c);
     uint64_t data_bytes = cursor_get64(c);
+    info.redo = version != SAVE_VERSION_NO_REDO && cursor_get8(c) != 0;
     info.drive_count = cursor_get8(c);
     if (info.drive_count > DRIVE_MAX)
         return false;
@@ -416,11 +423,12 @@ static bool load_volume(struct array *array, struct cursor *c)
 
 static bool load(struct array *array, struct cursor *c)
 {
-    if (cursor_get8(c) != SAVE_VERSION)
+    uint8_t version = cursor_get8(c);
+    if (version != SAVE_VERSION && version != SAVE_VERSION_NO_REDO)
         return false;
     uint8_t pools = cursor_get8(c);
     for (uint8_t p = 0; p < pools; p++)
-        if (!load_pool(array, c))
+        if (!load_pool(array, c, version))
             return false;
     uint16_t volumes = cursor_get16(c);
     for (uint16_t v = 0; v < volumes; v++)

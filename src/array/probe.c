@@ -14,6 +14,7 @@
 #include "array/intent.h"
 #include "array/leg.h"
 #include "array/level.h"
+#include "array/redo.h"
 #include "base/must.h"
 
 #define OTHERS_NS MS(100) /* for the maps of other drives, once one is here */
@@ -28,6 +29,7 @@ void probe_begin(struct array *array)
         array->drive[d].probe_ns = 0;
         array->drive[d].map_ok = false;
         array->drive[d].map_sequence = 0;
+        redo_drive_forget(&array->drive[d]);
     }
     array->look = true;
 }
@@ -40,6 +42,8 @@ bool probe_open(const struct array *array, int number, enum leg_owner owner)
         return true;
     if (owner == LEG_PROVISION && !drive->provision_read)
         return false;
+    if (owner == LEG_REDO_CLEAN && (!drive->redo_seen || drive->redo_found))
+        return false;
     return drive->probe == PROBE_OURS ||
            (drive->probe == PROBE_BLANK && drive->state == DRIVE_STATE_STALE); /* B1 */
 }
@@ -50,6 +54,7 @@ void probe_superblock(const struct array *array, const struct pool *pool, uint8_
     memset(out, 0, sizeof *out);
     out->generation = pool->generation;
     out->provisioned = pool->provision.kept;
+    out->redo = pool->info.redo;
     memcpy(out->pool_uuid, pool->info.uuid, 16);
     memcpy(out->pool_name, pool->info.name, NAME_BYTES);
     out->group = array->group;
@@ -113,6 +118,7 @@ static void judge(struct array *array, int number)
     const struct superblock *found = &drive->superblock;
     array->again = array->look = true;
     pool->recheck = pool->relabel = true;
+    redo_heads_unreadable(array, number);
     if (!drive->superblock_ok) {
         drive->probe = mutant(MUTANT_FOREIGN_TAKEN) ? PROBE_OURS : PROBE_BLANK;
         return;
@@ -144,6 +150,7 @@ static void take_head(struct array *array, int number, const uint8_t *head)
     }
     if (!pool->map_known && drives_takes_part(drive))
         drive->map_ok = intent_take(pool, head);
+    redo_heads_found(array, number, head);
 }
 
 static bool read(struct array *array, int number, uint64_t offset, uint32_t length)

@@ -17,6 +17,7 @@
 #include "array/leg.h"
 #include "array/level.h"
 #include "array/part.h"
+#include "array/redo.h"
 #include "array/stripe.h"
 #include "array/sync.h"
 #include "base/must.h"
@@ -427,7 +428,8 @@ void resync_leg_ended(struct array *array, struct leg *leg)
 void resync_pump(struct array *array, struct pool *pool)
 {
     struct copy *copy = &pool->copy;
-    if (array->phase != PHASE_RUNNING || !pool->map_known || !pool->born || !level_redundant(pool))
+    if (array->phase != PHASE_RUNNING || !pool->map_known || !pool->born ||
+        !level_redundant(pool) || !redo_resync_open(pool))
         return;
     bool wanted = copy->running || pool->doubtful || pool->suspicious || pool->stale > 0;
     if (copy->state == COPY_IDLE && wanted && (copy->running || choose(array, pool)))

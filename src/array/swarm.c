@@ -139,6 +139,7 @@ static bool fill_data(struct swarm *s, struct request *r)
     if (!buffer)
         return false;
     r->io.fua = swarm_draw(s, 4) == 0;
+    r->io.atomic = r->io.fua && swarm_draw(s, 2);
     r->io.data = slice_of(buffer, 0, r->blocks * BLOCK);
     r->stamp = ++s->stamps;
     for (uint32_t i = 0; i < r->blocks * BLOCK; i += 8)
@@ -214,6 +215,27 @@ void swarm_release(struct swarm *s, struct request *r)
     slice_drop(&r->io.data);
     r->used = false;
     s->done++;
+}
+
+/* What a power cut met: the write is there, or not; never some of it. */
+void swarm_whole(struct swarm *s, uint32_t first, uint32_t blocks, uint64_t stamp)
+{
+    uint32_t there = 0;
+    if (first + blocks > s->blocks)
+        return; /* of a growth that did not happen */
+    for (uint32_t at = first, some; at < first + blocks; at += some) {
+        some = first + blocks - at < 1000 ? first + blocks - at : 1000;
+        struct array_io io = {.op = ARRAY_READ, .lba = at, .blocks = some};
+        must(fake_io(s->w, &io));
+        for (uint32_t i = 0; i < some; i++)
+            there += swarm_stamp(slice_bytes(io.data) + i * BLOCK) == stamp;
+        slice_drop(&io.data);
+    }
+    if (there == 0 || there == blocks)
+        return;
+    trace_error(&s->w->trace, "blocks %u+%u: %u of them hold %llu", first, blocks, there,
+                (unsigned long long)stamp);
+    must_failed("an atomic write is there whole, or not at all", __FILE__, __LINE__);
 }
 
 static void flushed(struct swarm *s)

@@ -102,6 +102,8 @@ void swarm_submit(struct swarm *s, struct request *r);
 void swarm_drain(struct swarm *s);
 /* The write may or may not have happened. */
 void swarm_unsure(struct swarm *s, const struct request *r);
+/* After a crash: an atomic write is there whole, or not at all. */
+void swarm_whole(struct swarm *s, uint32_t first, uint32_t blocks, uint64_t stamp);
 void swarm_release(struct swarm *s, struct request *r);
 
 #endif

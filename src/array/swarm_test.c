@@ -298,7 +298,11 @@ static void claim_back(struct swarm *s)
 static void crash(struct swarm *s, bool power)
 {
     struct fake_world *w = s->w;
-    uint32_t length;
+    struct {
+        uint32_t first, blocks;
+        uint64_t stamp;
+    } atomic[DEPTH];
+    uint32_t length, atomics = 0;
     uint64_t generation;
     swarm_drain(s);
     for (int t = 0; t < TROUBLES; t++)
@@ -312,6 +316,11 @@ static void crash(struct swarm *s, bool power)
         struct request *r = &s->request[i];
         if (r->used && swarm_writes(r))
             swarm_unsure(s, r);
+        if (r->used && r->io.atomic) {
+            atomic[atomics].first = r->first;
+            atomic[atomics].blocks = r->blocks;
+            atomic[atomics++].stamp = r->stamp;
+        }
         if (r->used && r->io.op == ARRAY_READ)
             r->io.data = slice_none();
         if (r->used)
@@ -326,6 +335,8 @@ static void crash(struct swarm *s, bool power)
     must(generation >= s->stored);
     s->blocks = (uint32_t)array_volume(w->array, 0)->blocks;
     keep_state(s);
+    while (atomics-- > 0)
+        swarm_whole(s, atomic[atomics].first, atomic[atomics].blocks, atomic[atomics].stamp);
 }
 
 /* ---- small trouble, which hurts nobody ---- */

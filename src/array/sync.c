@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* S1 SYNCED is said only when the drive lacks no region, holds the maps and the state, and was
- *    flushed after all of that
+/* S1 SYNCED is said only when the drive lacks no region, holds the maps and the state, has no
+ *    redo record, and was flushed after all of that
  * S2 a blank drive gets our superblock only after every bit of the map is durable on the others:
  *    until it is SYNCED, whoever leads knows that it lacks everything; and after the others know of
  *    it: one that they do not know is foreign
@@ -20,6 +20,7 @@
 #include "array/level.h"
 #include "array/probe.h"
 #include "array/provision.h"
+#include "array/redo.h"
 #include "base/must.h"
 
 static void forget(struct array *array, int number)
@@ -61,16 +62,18 @@ static void wait(struct array *array, int number, struct pool *pool)
     case PROBE_OURS:
         *drive->lacks = pool->intent.set;
         provision_lacks_all(array, number);
+        redo_distrust(array, number);
         drive->sync_sequence = intent_force(array, pool, false);
         drive->sync = SYNC_COPY;
         break;
     case PROBE_BLANK:
-        if (layout_data_bytes(drive->info.bytes) < pool->data_bytes) {
+        if (!layout_fits(drive->info.bytes, pool->data_bytes, pool->info.redo)) {
             leg_drive_bad(array, number, FAULT_ERROR);
             return;
         }
         drive->sync_sequence = intent_force(array, pool, true);
         provision_lacks_all(array, number);
+        redo_distrust(array, number);
         drive->sync = SYNC_MAP;
         break;
     case PROBE_FOREIGN:
@@ -304,7 +307,8 @@ void sync_pump(struct array *array, int number)
         label(array, number, pool);
     bool copied = bits_empty(drive->lacks) || mutant(MUTANT_GOOD_BEFORE_RESYNC);
     if (drive->sync == SYNC_COPY && copied && provision_is_held(pool, drive) &&
-        !has_old_label(drive, pool) && !drive->relabelling && map_durable(array, drive, pool)) {
+        redo_is_clean(pool, drive) && !has_old_label(drive, pool) && !drive->relabelling &&
+        map_durable(array, drive, pool)) {
         drive->sync = SYNC_META;
         array->again = true;
         if (mutant(MUTANT_SYNCED_WITHOUT_STATE))

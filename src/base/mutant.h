@@ -254,7 +254,15 @@
     X(STALE_GRANULE_SHOWN, "V2 of provision", "a granule is mapped with what it held before") \
     X(PROVISION_OF_ONE_TRUSTED, "V4 of provision", "a map is relied upon that not every drive may hold") \
     X(PROVISION_OVERWRITTEN, "V5 of provision", "a block of the map is written over its newest one") \
+    X(SANITIZE_SHARED, "sanitize", "a volume is read and written while it is being sanitized") \
+    X(SANITIZE_END_UNSTORED, "Z1", "a volume is free before the end of its sanitizing is on the drives") \
     X(SYNCED_WITHOUT_PROVISION, "V6 of provision", "a drive counts as good before it holds the map of what is mapped") \
+    X(ATOMIC_WITHOUT_RECORD, "H5", "an atomic write has no redo record") \
+    X(ATOMIC_UNFLUSHED, "X1", "a redo record is invalid before its blocks are flushed") \
+    X(REDO_NOT_AWAITED, "X1", "blocks change before their redo record is durable") \
+    X(REDO_UNFLUSHED, "X1", "a redo record is not flushed") \
+    X(REDO_NOT_PLAYED, "X3", "redo records that are found are not played") \
+    X(REDO_OF_STALE, "X4", "what a stale drive has of redo records stays there") \
     X(COPY_WHILE_LINGERING, "R1 of resync", "a chunk is copied while a write to it that was given up may still land")
 /* clang-format on */
 

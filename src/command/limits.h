@@ -25,7 +25,7 @@ enum {
     QUEUE_MAX = SENDER_MAX * SENDER_WINDOW,
     COMMAND_DATA_MAX = 1 << 20, /* bytes of data of one host command */
     SENSE_MAX = 32,
-    EFFECT_MAX = 4096, /* bytes of one RESOLVED effect */
+    EFFECT_MAX = 5120, /* bytes of one RESOLVED effect */
 };
 
 #define MS(x) ((uint64_t)(x)*1000000u)

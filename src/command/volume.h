@@ -13,6 +13,7 @@ struct volume_info {
     uint64_t blocks;           /* logical blocks */
     uint32_t block_bytes;      /* 512 or 4096 */
     uint32_t granule_blocks;   /* unmapped are so many together, from a multiple of it; 0: none */
+    uint32_t atomic_blocks;    /* may be written all or nothing; 0: no */
     uint8_t physical_exponent; /* physical block = 2^n logical ones (512e: 3) */
     bool read_only;
     bool write_cache; /* the pool's mode answers writes from memory: WCE=1 */

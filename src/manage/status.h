@@ -21,7 +21,8 @@
  *      "pools":[{"name":"p1","level":"raid1","cache":"mirrored","size_bytes":1,"used_bytes":1,
  *                "drives":["t0/00","t1/00"]}],
  *      "volumes":[{"name":"v1","index":0,"pool":"p1","uuid":"...","size_bytes":1,"block_bytes":512,
- *                  "read_only":false}],
+ *                  "read_only":false,
+ *                  "sanitize":{"state":"running","percent":0}}], (only while there is something)
  *      "luns":[{"lun":0,"group":"g1","volume":0,"name":"v1","uuid":"..."}]}],
  *    "switches":[{"name":"IS1","portals":["127.0.0.1:3261"],"target":"iqn...","sessions":[
  *        {"initiator":"iqn...","peer":"127.0.0.1:5","discovery":false,"commands":0,"reads":0,

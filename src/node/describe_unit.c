@@ -65,7 +65,19 @@ static json_t *describe_pools(const struct node *node, const struct array *array
     return list;
 }
 
-static json_t *describe_volumes(const struct array *array)
+/* NULL: nothing of the kind. */
+static json_t *describe_sanitize(const struct scsi_server *scsi, uint16_t volume)
+{
+    static const char *const words[] = {
+        [SANITIZE_RUNNING] = "running", [SANITIZE_ENDING] = "ending", [SANITIZE_FAILED] = "failed"};
+    uint16_t progress;
+    enum scsi_sanitize_state state = scsi_sanitize_state(scsi, volume, &progress);
+    if (state == SANITIZE_NONE)
+        return NULL;
+    return json_pack("{s:s, s:i}", "state", words[state], "percent", progress * 100 / 65536);
+}
+
+static json_t *describe_volumes(const struct array *array, const struct scsi_server *scsi)
 {
     json_t *list = json_array();
     for (uint16_t i = 0; i < VOLUME_MAX; i++) {
@@ -74,11 +86,12 @@ static json_t *describe_volumes(const struct array *array)
         if (!volume)
             continue;
         json_array_append_new(
-            list, json_pack("{s:s, s:i, s:s, s:o, s:I, s:I, s:b}", "name", volume->name, "index",
-                            (int)i, "pool", pool ? pool->name : "", "uuid",
-                            describe_uuid(volume->uuid), "size_bytes",
-                            (json_int_t)(volume->blocks * volume->block_bytes), "block_bytes",
-                            (json_int_t)volume->block_bytes, "read_only", volume->read_only));
+            list,
+            json_pack("{s:s, s:i, s:s, s:o, s:I, s:I, s:b, s:o*}", "name", volume->name, "index",
+                      (int)i, "pool", pool ? pool->name : "", "uuid", describe_uuid(volume->uuid),
+                      "size_bytes", (json_int_t)(volume->blocks * volume->block_bytes),
+                      "block_bytes", (json_int_t)volume->block_bytes, "read_only",
+                      volume->read_only, "sanitize", describe_sanitize(scsi, i)));
     }
     return list;
 }
@@ -163,8 +176,8 @@ json_t *describe_unit(const struct node *node, const struct part *part)
     const struct directory *directory = unit_directory(part->machine);
     json_t *contents = json_pack(
         "{s:o, s:o, s:o, s:o, s:o}", "drives_reached", describe_reach(node, &s), "pools",
-        describe_pools(node, array), "volumes", describe_volumes(array), "luns",
-        describe_luns(node, directory, HOST_ALL), "hosts", describe_hosts(node, directory));
+        describe_pools(node, array), "volumes", describe_volumes(array, unit_scsi(part->machine)),
+        "luns", describe_luns(node, directory, HOST_ALL), "hosts", describe_hosts(node, directory));
     json_object_update(unit, counters);
     json_object_update(unit, contents);
     json_decref(counters);

@@ -133,8 +133,11 @@ bool scsi_copy_segment(const struct scsi_server *server, const uint8_t *data, ui
                        uint32_t i, struct scsi_copy *out)
 {
     struct copy_list list;
+    const struct volume_state *volume = server->state->volume;
     return read_list(data, length, &list) == SENSE_NONE && i < list.segment_count &&
-           read_segment(server, &list, i, out) == SENSE_NONE;
+           read_segment(server, &list, i, out) == SENSE_NONE &&
+           volume[out->from].sanitize.state == SANITIZE_NONE &&
+           volume[out->to].sanitize.state == SANITIZE_NONE;
 }
 
 bool scsi_copy_crosses(const struct scsi_server *server, const struct command_message *command,

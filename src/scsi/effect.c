@@ -3,6 +3,7 @@
 
 #include "scsi/nexus.h"
 #include "scsi/persistent.h"
+#include "scsi/sanitize.h"
 
 void effect_add(struct scsi_plan *plan, struct change change)
 {
@@ -202,6 +203,30 @@ static void apply_luns(struct scsi_server *server, const struct change *c, uint1
         server->state->nexus[nexus].luns = c->value;
 }
 
+static void apply_sanitize(struct scsi_server *server, const struct change *c, uint16_t volume)
+{
+    sanitize_begin(server->state, volume, c->detail, c->value);
+}
+
+static void apply_sanitize_pattern(struct scsi_server *server, const struct change *c,
+                                   uint16_t volume)
+{
+    sanitize_pattern(server->state, volume, c->value, c->name, c->name_length);
+}
+
+static void apply_sanitize_progress(struct scsi_server *server, const struct change *c,
+                                    uint16_t volume)
+{
+    sanitize_progress(server->state, volume, c->detail, c->value);
+}
+
+static void apply_sanitize_state(struct scsi_server *server, const struct change *c,
+                                 uint16_t volume)
+{
+    if (c->detail != SANITIZE_RUNNING) /* by CHANGE_SANITIZE alone */
+        sanitize_become(server->state, volume, c->detail);
+}
+
 enum change_scope {
     SCOPE_ARRAY,   /* the volume does not matter: applied once */
     SCOPE_VOLUME,  /* one volume, if it is there */
@@ -213,7 +238,7 @@ static const struct {
     enum change_scope scope;
     uint8_t detail_max;
     bool named; /* may have a name */
-    bool keyed; /* value is a reservation key: not 0 */
+    bool keyed; /* value is a reservation key, or passes: not 0 */
 } changes[CHANGES] = {
     [CHANGE_NEXUS_ADD] = {.apply = apply_nexus_add,
                           .scope = SCOPE_ARRAY,
@@ -250,6 +275,19 @@ static const struct {
                               .named = true,
                               .keyed = true},
     [CHANGE_LUNS] = {.apply = apply_luns, .scope = SCOPE_ARRAY},
+    [CHANGE_SANITIZE] = {.apply = apply_sanitize,
+                         .scope = SCOPE_VOLUME,
+                         .detail_max = SANITIZE_FLAGS,
+                         .keyed = true},
+    [CHANGE_SANITIZE_PATTERN] = {.apply = apply_sanitize_pattern,
+                                 .scope = SCOPE_VOLUME,
+                                 .named = true},
+    [CHANGE_SANITIZE_PROGRESS] = {.apply = apply_sanitize_progress,
+                                  .scope = SCOPE_VOLUME,
+                                  .detail_max = 31},
+    [CHANGE_SANITIZE_STATE] = {.apply = apply_sanitize_state,
+                               .scope = SCOPE_VOLUME,
+                               .detail_max = SANITIZE_FAILED},
 };
 
 /* False: not a change that we know. */

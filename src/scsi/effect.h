@@ -38,6 +38,10 @@ enum change_kind {
     CHANGE_REGISTER_PORT =
         17,           /* the initiator port of that name; detail: bits of senders; value: its key */
     CHANGE_LUNS = 18, /* the nexus knows the directory of version `value` */
+    CHANGE_SANITIZE = 19,          /* begins; detail: enum sanitize_flags; value: passes */
+    CHANGE_SANITIZE_PATTERN = 20,  /* its name is some of the pattern; value: where it begins */
+    CHANGE_SANITIZE_PROGRESS = 21, /* detail: pass; value: blocks of it that are done */
+    CHANGE_SANITIZE_STATE = 22,    /* detail: enum scsi_sanitize_state */
     CHANGES,
 };
 

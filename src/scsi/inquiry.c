@@ -185,14 +185,17 @@ static void page_limits(const struct scsi_request *r, struct cursor *c)
     cursor_put32(c, info->granule_blocks); /* optimal unmap granularity */
     cursor_put32(c, 0x80000000u);          /* alignment 0, valid */
     cursor_put64(c, medium_same_max(info));
-    put_zeroes(c, 60 - 40); /* no atomic writes */
+    cursor_put32(c, info->atomic_blocks); /* maximum atomic transfer length; 0: none */
+    put_zeroes(c, 60 - 44);               /* of any alignment and length; no boundary */
 }
 
 static void page_characteristics(const struct scsi_request *r, struct cursor *c)
 {
     (void)r;
     cursor_put16(c, 1); /* does not rotate */
-    put_zeroes(c, 60 - 2);
+    cursor_put8(c, 0);
+    cursor_put8(c, 0x40); /* WABEREQ: blocks can be read after SANITIZE BLOCK ERASE */
+    put_zeroes(c, 60 - 4);
 }
 
 static void page_provisioning(const struct scsi_request *r, struct cursor *c)

@@ -75,6 +75,9 @@ static void vital_pages(void **unused)
     assert_int_equal(be32_at(h->answer + 20), 131072);
     assert_int_equal(be32_at(h->answer + 24), 32);
     assert_int_equal(be64_at(h->answer + 36), 65535);
+    assert_int_equal(be32_at(h->answer + 44), 2048);
+    for (int i = 48; i < 64; i++) /* atomic writes: any alignment and length, no boundary */
+        assert_int_equal(h->answer[i], 0);
     host_free(h);
 }
 
@@ -510,9 +513,19 @@ static void supported_opcodes(void **unused)
     static const uint8_t timeouts[12] = {0, 10, [11] = 30};
     assert_memory_equal(h->answer + 14, timeouts, sizeof timeouts);
     for (uint32_t i = 0; i < opcode_count(); i++) /* longer than a takeover */
-        assert_in_range(opcode_timeout_s(&opcode_table[i]), 15, 60);
+        assert_in_range(opcode_timeout_s(&opcode_table[i]), 15,
+                        opcode_table[i].code == 0x48 ? 86400 : 60);
     host_cdb(h, 0xA3, 0x0C, 2, 0x9E, 0, 0x10, 0, 0, 1, 0, 0, 0);
-    assert_int_equal(h->answer[5], 0x10); /* the service action itself */
+    assert_int_equal(h->answer[5], 0x10);     /* the service action itself */
+    struct volume_info info = host_volume(0); /* of a pool without redo records */
+    info.atomic_blocks = 0;
+    host_set_volume(h, &info);
+    host_cdb(h, 0xA3, 0x0C, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0);
+    assert_int_equal(be32_at(h->answer), (opcode_count() - 1) * 8);
+    host_cdb(h, 0xA3, 0x0C, 1, 0x9C, 0, 0, 0, 0, 1, 0, 0, 0);
+    assert_int_equal(h->answer[1], 1);
+    host_cdb(h, 0x9C, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0);
+    assert_sense(h, 5, 0x2000);
     host_cdb(h, 0xA3, 0x0D, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0);
     assert_int_equal(h->answer[0] & 0xC8, 0xC8);
     host_cdb(h, 0xA3, 0x0D, 0x80, 0, 0, 0, 0, 0, 0, 64, 0, 0);

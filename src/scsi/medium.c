@@ -61,6 +61,10 @@ static void range_decode(enum opcode_range range, const uint8_t *cdb, uint64_t *
         *lba = be64_at(cdb + 2);
         *blocks = cdb[13];
         return;
+    case RANGE_ATOMIC:
+        *lba = be64_at(cdb + 2);
+        *blocks = be16_at(cdb + 12);
+        return;
     case RANGE_LBA16:
         *lba = be64_at(cdb + 2);
         *blocks = 1;
@@ -94,6 +98,8 @@ static bool medium_within_limit(const struct scsi_request *r)
         return blocks <= medium_compare_max(r->info);
     case LIMIT_SAME:
         return blocks <= medium_same_max(r->info);
+    case LIMIT_ATOMIC:
+        return blocks <= r->info->atomic_blocks;
     }
     return false;
 }
@@ -102,10 +108,10 @@ enum sense_code medium_check(struct scsi_request *r)
 {
     if (!r->info)
         return SENSE_NONE;
-    if (!medium_within_limit(r))
-        return SENSE_INVALID_FIELD_IN_CDB;
     if (!medium_range(r->opcode, r->command->cdb, r->info, &r->lba, &r->blocks))
         return SENSE_LBA_OUT_OF_RANGE;
+    if (!medium_within_limit(r))
+        return SENSE_INVALID_FIELD_IN_CDB;
     if (r->opcode->flags & OPCODE_CHANGES) {
         if (r->info->read_only)
             return SENSE_WRITE_PROTECTED;
@@ -163,6 +169,15 @@ void medium_plan_write(const struct scsi_request *r, struct scsi_plan *plan)
 {
     medium_move_out(r, plan);
     plan->fua = medium_fua(r) || medium_through(r);
+}
+
+/* WRITE ATOMIC (SBC-4 5.48): never from memory, so that no power cut finds some of it there. */
+void medium_plan_write_atomic(const struct scsi_request *r, struct scsi_plan *plan)
+{
+    medium_move_out(r, plan);
+    if (plan->what == SCSI_WRITE)
+        plan->what = SCSI_WRITE_ATOMIC;
+    plan->fua = true;
 }
 
 enum { BYTCHK_NONE = 0, BYTCHK_COMPARE = 1 };

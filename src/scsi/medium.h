@@ -21,11 +21,12 @@ uint32_t medium_unmap_max(const struct volume_info *info);
 /* The range that the CDB names, up to the end where it says so; false: beyond the volume. */
 bool medium_range(const struct opcode *o, const uint8_t *cdb, const struct volume_info *info,
                   uint64_t *lba, uint64_t *blocks);
-/* Limit of the row, range, write protection; fills r->lba, r->blocks. SENSE_NONE: all right. */
+/* Range, limit of the row, write protection; fills r->lba, r->blocks. SENSE_NONE: all right. */
 enum sense_code medium_check(struct scsi_request *r);
 
 void medium_plan_read(const struct scsi_request *r, struct scsi_plan *plan);
 void medium_plan_write(const struct scsi_request *r, struct scsi_plan *plan);
+void medium_plan_write_atomic(const struct scsi_request *r, struct scsi_plan *plan);
 void medium_plan_or_write(const struct scsi_request *r, struct scsi_plan *plan);
 void medium_plan_write_verify(const struct scsi_request *r, struct scsi_plan *plan);
 void medium_plan_verify(const struct scsi_request *r, struct scsi_plan *plan);

@@ -10,9 +10,10 @@
 #include "scsi/persistent.h"
 #include "scsi/report.h"
 #include "scsi/reserve.h"
+#include "scsi/sanitize.h"
 
 enum {
-    ALWAYS_ANSWERED = OPCODE_UNATTENDED | OPCODE_UNMAPPED | OPCODE_UNRESERVED,
+    ALWAYS_ANSWERED = OPCODE_UNATTENDED | OPCODE_UNMAPPED | OPCODE_UNRESERVED | OPCODE_SANITIZING,
     DPO_FUA = 0x1A, /* and FUA_NV, obsolete and ignored; not RDPROTECT, WRPROTECT: 5/24/00 */
     DPO_BYTCHK = 0x16,
     IMMED = 0x02,
@@ -88,6 +89,21 @@ enum {
             }                                                                             \
     }
 
+#define SANITIZES(action_, plan_)                                                                  \
+    {                                                                                              \
+        PLAIN(0x48, action_, 10, ACCESS_WRITE, OVERLAP_BARRIER, OPCODE_CHANGES, plan_), .usage = { \
+            0xFF,                                                                                  \
+            0xA0 | ACTION_MASK,                                                                    \
+            0,                                                                                     \
+            0,                                                                                     \
+            0,                                                                                     \
+            0,                                                                                     \
+            0,                                                                                     \
+            FIELD2,                                                                                \
+            0                                                                                      \
+        }                                                                                          \
+    }
+
 /* Ascending codes, rows of one code together. */
 const struct opcode opcode_table[] = {
     {PLAIN(0x00, ACTION_NONE, 6, ACCESS_ALWAYS, OVERLAP_NONE, 0, report_plan_ready),
@@ -134,7 +150,10 @@ const struct opcode opcode_table[] = {
      .usage = USAGE_RANGE_10(0x08)},
     {WRITES(0x42, 10, RANGE_WHOLE, LIMIT_NONE, medium_plan_unmap),
      .usage = {0xFF, 0, 0, 0, 0, 0, GROUP, FIELD2, 0}},
-    {PLAIN(0x4D, ACTION_NONE, 10, ACCESS_ALWAYS, OVERLAP_NONE, 0, log_plan_sense),
+    SANITIZES(0x01, sanitize_plan_overwrite),
+    SANITIZES(0x02, sanitize_plan_erase),
+    SANITIZES(0x1F, sanitize_plan_exit),
+    {PLAIN(0x4D, ACTION_NONE, 10, ACCESS_ALWAYS, OVERLAP_NONE, OPCODE_SANITIZING, log_plan_sense),
      .usage = {0xFF, 0, 0xFF, 0xFF, 0, FIELD2, FIELD2, 0}},
     {PLAIN(0x55, ACTION_NONE, 10, ACCESS_WRITE, OVERLAP_BARRIER, 0, mode_plan_select),
      .usage = USAGE_SELECT_10(0x11, 0, 0)},
@@ -179,18 +198,21 @@ const struct opcode opcode_table[] = {
      .usage = USAGE_RANGE_16(SYNC)},
     {WRITES(0x93, 16, RANGE_REST16, LIMIT_SAME, medium_plan_write_same),
      .usage = USAGE_RANGE_16(0x09)},
+    {WRITES(0x9C, 16, RANGE_ATOMIC, LIMIT_ATOMIC, medium_plan_write_atomic),
+     .usage = {0xFF, DPO_FUA, FIELD8, 0, 0, FIELD2, GROUP, 0}},
     {PLAIN(0x9E, 0x10, 16, ACCESS_ALWAYS, OVERLAP_NONE, OPCODE_UNRESERVED, report_plan_capacity16),
      .usage = {0xFF, ACTION_MASK, FIELD8, FIELD4, 0x01, 0}},
     {PLAIN(0x9E, 0x12, 16, ACCESS_READ, OVERLAP_NONE, 0, medium_plan_lba_status),
      .range = RANGE_LBA16, .usage = {0xFF, ACTION_MASK, FIELD8, FIELD4, 0, 0}},
     {PLAIN(0xA0, ACTION_NONE, 12, ACCESS_ALWAYS, OVERLAP_NONE, ALWAYS_ANSWERED, report_plan_luns),
      .usage = USAGE_REPORT(0, 0xFF)},
-    {PLAIN(0xA3, 0x0A, 12, ACCESS_ALWAYS, OVERLAP_NONE, OPCODE_UNRESERVED,
+    {PLAIN(0xA3, 0x0A, 12, ACCESS_ALWAYS, OVERLAP_NONE, OPCODE_UNRESERVED | OPCODE_SANITIZING,
            report_plan_target_port_groups),
      .usage = USAGE_REPORT(0xE0 | ACTION_MASK, 0)},
-    {PLAIN(0xA3, 0x0C, 12, ACCESS_READ, OVERLAP_NONE, OPCODE_UNRESERVED, report_plan_opcodes),
+    {PLAIN(0xA3, 0x0C, 12, ACCESS_READ, OVERLAP_NONE, OPCODE_UNRESERVED | OPCODE_SANITIZING,
+           report_plan_opcodes),
      .usage = {0xFF, ACTION_MASK, 0x87, 0xFF, FIELD2, FIELD4, 0, 0}},
-    {PLAIN(0xA3, 0x0D, 12, ACCESS_READ, OVERLAP_NONE, OPCODE_UNRESERVED,
+    {PLAIN(0xA3, 0x0D, 12, ACCESS_READ, OVERLAP_NONE, OPCODE_UNRESERVED | OPCODE_SANITIZING,
            report_plan_task_functions),
      .usage = USAGE_REPORT(ACTION_MASK, 0x80)},
     {READS(0xA8, 12, RANGE_CDB12, medium_plan_read), .usage = USAGE_RANGE_12(DPO_FUA)},
@@ -248,7 +270,9 @@ int opcode_unknown_bits(const struct opcode *o, const uint8_t *cdb)
  * fence and a drive's last try, one after the other; and the work itself, where it may be much. */
 uint32_t opcode_timeout_s(const struct opcode *o)
 {
-    enum { ANSWER_S = 15, BLOCKS_S = 30, MANY_BLOCKS_S = 60 };
+    enum { ANSWER_S = 15, BLOCKS_S = 30, MANY_BLOCKS_S = 60, SANITIZE_S = 24 * 3600 };
+    if (o->plan == sanitize_plan_overwrite || o->plan == sanitize_plan_erase)
+        return SANITIZE_S;
     bool flushes = o->access == ACCESS_WRITE_STOP;
     switch (o->range) {
     case RANGE_NONE:
@@ -260,6 +284,7 @@ uint32_t opcode_timeout_s(const struct opcode *o)
     case RANGE_CDB12:
     case RANGE_CDB16:
     case RANGE_COMPARE:
+    case RANGE_ATOMIC:
         return BLOCKS_S;
     case RANGE_REST10:
     case RANGE_REST16:

@@ -28,6 +28,7 @@ enum opcode_range {
     RANGE_CDB12,
     RANGE_CDB16,
     RANGE_COMPARE, /* COMPARE AND WRITE: one byte of blocks */
+    RANGE_ATOMIC,  /* WRITE ATOMIC: two bytes of blocks */
     RANGE_LBA16,   /* an LBA that must be there, 16-byte CDB; no blocks */
     RANGE_REST10,  /* 0 blocks: up to the end */
     RANGE_REST16,
@@ -40,6 +41,7 @@ enum opcode_limit {
     LIMIT_TRANSFER,
     LIMIT_COMPARE,
     LIMIT_SAME,
+    LIMIT_ATOMIC,
 };
 
 enum opcode_flags {
@@ -47,6 +49,7 @@ enum opcode_flags {
     OPCODE_UNMAPPED = 2,   /* answers where no volume is mapped */
     OPCODE_UNRESERVED = 4, /* runs under another nexus's RESERVE(6) */
     OPCODE_CHANGES = 8,    /* changes blocks: not on a read-only volume */
+    OPCODE_SANITIZING = 16, /* runs while the volume is being sanitized, or that has failed */
 };
 
 struct opcode {
@@ -73,6 +76,12 @@ const struct opcode *opcode_find(const struct scsi_server *server, const uint8_t
 /* The first row of that operation code, NULL: not supported; the next one follows it in the table.
  */
 const struct opcode *opcode_first(const struct scsi_server *server, uint8_t code);
+/* Does a volume have it? WRITE ATOMIC has none whose pool is of an earlier release: there is no
+ * room for redo records. */
+static inline bool opcode_offered(const struct opcode *o, const struct volume_info *info)
+{
+    return o->limit != LIMIT_ATOMIC || (info && info->atomic_blocks > 0);
+}
 /* How long a host should wait for it, at least. */
 uint32_t opcode_timeout_s(const struct opcode *o);
 /* First byte of the CDB with a bit set that must not be; -1: none. */

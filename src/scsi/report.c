@@ -3,6 +3,7 @@
 
 #include "scsi/effect.h"
 #include "scsi/opcodes.h"
+#include "scsi/sanitize.h"
 #include "scsi/sense.h"
 
 void report_plan_ready(const struct scsi_request *r, struct scsi_plan *plan)
@@ -23,10 +24,12 @@ void report_plan_sense(const struct scsi_request *r, struct scsi_plan *plan)
     else if (attention)
         key = ATTENTION_KEY;
     struct cursor c = sense_data_begin(plan);
+    uint8_t sense[SENSE_MAX], length = SENSE_FIXED_BYTES;
+    if (attention || !sanitize_sense(r, sense))
+        scsi_sense(sense, key, (uint8_t)(code >> 8), (uint8_t)code);
     if (r->command->cdb[1] & 0x01)
-        sense_descriptor(cursor_take(&c, SENSE_DESCRIPTOR_BYTES), key, code);
-    else
-        scsi_sense(cursor_take(&c, SENSE_FIXED_BYTES), key, (uint8_t)(code >> 8), (uint8_t)code);
+        length = sense_to_descriptors(sense);
+    cursor_put_bytes(&c, sense, length);
     sense_data_end(plan, &c, r->command->cdb[4]);
     if (attention) {
         effect_add(plan, noticed);
@@ -150,11 +153,13 @@ static void put_timeouts(const struct opcode *o, struct cursor *c)
     cursor_put32(c, opcode_timeout_s(o));
 }
 
-static void put_all_opcodes(bool timeouts, struct cursor *c)
+static void put_all_opcodes(const struct scsi_request *r, bool timeouts, struct cursor *c)
 {
     uint8_t *length = cursor_take(c, 4);
     for (uint32_t i = 0; i < opcode_count(); i++) {
         const struct opcode *o = &opcode_table[i];
+        if (!opcode_offered(o, r->info))
+            continue;
         bool action = o->action != ACTION_NONE;
         cursor_put8(c, o->code);
         cursor_put8(c, 0);
@@ -193,6 +198,8 @@ static bool opcode_asked(const struct scsi_request *r, const struct opcode **out
     uint8_t options = cdb[2] & 0x07;
     uint16_t action = be16_at(cdb + 4);
     const struct opcode *o = opcode_first(r->server, cdb[3]);
+    if (o && !opcode_offered(o, r->info))
+        o = NULL;
     bool actions = o && o->action != ACTION_NONE;
     if ((options == 1 && actions) || (options == 2 && o && !actions))
         return false;
@@ -219,7 +226,7 @@ void report_plan_opcodes(const struct scsi_request *r, struct scsi_plan *plan)
     }
     struct cursor c = sense_data_begin(plan);
     if (options == 0)
-        put_all_opcodes(timeouts, &c);
+        put_all_opcodes(r, timeouts, &c);
     else
         put_one_opcode(o, timeouts, &c);
     sense_data_end(plan, &c, be32_at(cdb + 6));

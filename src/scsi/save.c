@@ -2,6 +2,7 @@
 #include "scsi/effect.h"
 #include "scsi/nexus.h"
 #include "scsi/persistent.h"
+#include "scsi/sanitize.h"
 
 /* The state as bytes: version 3. The same state gives the same bytes, whatever way it came about:
  * ports are sorted by name, nexuses by sender and number, volumes ascend, registrations keep their
@@ -12,13 +13,20 @@
  *   nexuses: count 2; sender 1, number 4, session 8, port 2, directory version known 8;
  *            unit attentions of volumes 0, 1, ... as runs of 3: length - 1 in 12 bits, set in 12
  *   volumes: count 2; index 2, uuid 16, generation 4, type 1, flags 1, reserved sender 1, number 4,
- *            session 8, registrations 1; port 2, sender 1, holder 1, key 8
+ *            session 8, registrations 1; port 2, sender 1, holder 1, key 8;
+ *            SANITIZE, by a flag: state 1, flags 1, passes 1, pass 1, done 8, pattern length 2,
+ * pattern
  *
  * Versions 1 and 2 are loaded too: they have no sessions, version 1 no directory versions, and
  * never the flags that came later. */
 
 enum { SAVE_VERSION_FIRST = 1, SAVE_VERSION_SESSIONS = 3, SAVE_VERSION = 3 };
-enum { SAVE_APTPL = 1, SAVE_MODES_SHIFT = 1, SAVE_FLAGS = 1 | MODES_ALL << 1 };
+enum {
+    SAVE_APTPL = 1,
+    SAVE_MODES_SHIFT = 1,
+    SAVE_SANITIZE = 128, /* it follows the registrations */
+    SAVE_FLAGS = 1 | MODES_ALL << 1 | SAVE_SANITIZE,
+};
 
 _Static_assert(ATTENTIONS <= 12, "a set of unit attentions fits into a run");
 
@@ -104,7 +112,18 @@ static void save_attentions(struct writer *w, const uint16_t set[VOLUME_MAX])
 static bool volume_is_new(const struct volume_state *v)
 {
     return v->generation == 0 && !v->aptpl && v->type == 0 && v->count == 0 &&
-           v->reserved_sender == SENDER_NONE && !v->modes;
+           v->reserved_sender == SENDER_NONE && !v->modes && !v->sanitize.state;
+}
+
+static void save_sanitize(struct writer *w, const struct scsi_sanitize *s)
+{
+    put_number(w, s->state, 1);
+    put_number(w, s->flags, 1);
+    put_number(w, s->passes, 1);
+    put_number(w, s->pass, 1);
+    put_number(w, s->done, 8);
+    put_number(w, s->pattern_length, 2);
+    put(w, s->pattern, s->pattern_length);
 }
 
 static void save_volume(struct writer *w, const struct scsi_server *server, uint32_t index,
@@ -115,7 +134,10 @@ static void save_volume(struct writer *w, const struct scsi_server *server, uint
     put(w, server->info[index].uuid, sizeof server->info[index].uuid);
     put_number(w, v->generation, 4);
     put_number(w, v->type, 1);
-    put_number(w, (v->aptpl ? SAVE_APTPL : 0u) | (uint32_t)v->modes << SAVE_MODES_SHIFT, 1);
+    put_number(w,
+               (v->aptpl ? SAVE_APTPL : 0u) | (uint32_t)v->modes << SAVE_MODES_SHIFT |
+                   (v->sanitize.state ? SAVE_SANITIZE : 0u),
+               1);
     put_number(w, v->reserved_sender, 1);
     put_number(w, v->reserved_number, 4);
     put_number(w, v->reserved_session, 8);
@@ -126,6 +148,8 @@ static void save_volume(struct writer *w, const struct scsi_server *server, uint
         put_number(w, v->registration[i].holder, 1);
         put_number(w, v->registration[i].key, 8);
     }
+    if (v->sanitize.state)
+        save_sanitize(w, &v->sanitize);
 }
 
 static void save_volumes(struct writer *w, const struct scsi_server *server,
@@ -274,6 +298,21 @@ static bool volume_is_sound(const struct scsi_state *state, const struct volume_
     return nexus >= 0 && state->nexus[nexus].session == v->reserved_session;
 }
 
+static bool load_sanitize(struct scsi_state *state, struct scsi_sanitize *s, struct cursor *c)
+{
+    s->state = cursor_get8(c);
+    s->flags = cursor_get8(c);
+    s->passes = cursor_get8(c);
+    s->pass = cursor_get8(c);
+    s->done = cursor_get64(c);
+    s->pattern_length = cursor_get16(c);
+    if (c->failed || !sanitize_is_sound(s))
+        return false;
+    cursor_get_bytes(c, s->pattern, s->pattern_length);
+    state->sanitizing += s->state != SANITIZE_FAILED;
+    return !c->failed;
+}
+
 static bool load_volume(const struct scsi_server *server, struct scsi_state *state,
                         struct cursor *c, uint16_t ports, uint8_t version, int *previous)
 {
@@ -297,6 +336,8 @@ static bool load_volume(const struct scsi_server *server, struct scsi_state *sta
     if (c->failed || flags & ~SAVE_FLAGS || count > REGISTRATION_MAX)
         return false;
     if (!load_registrations(state, v, c, count, ports) || !volume_is_sound(state, v))
+        return false;
+    if (flags & SAVE_SANITIZE && !load_sanitize(state, &v->sanitize, c))
         return false;
     /* Another volume may have its number now: this one's state ends here. */
     if (!server->present[index] || memcmp(uuid, server->info[index].uuid, sizeof uuid) != 0)

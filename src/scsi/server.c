@@ -9,6 +9,7 @@
 #include "scsi/nexus.h"
 #include "scsi/opcodes.h"
 #include "scsi/reserve.h"
+#include "scsi/sanitize.h"
 #include "scsi/sense.h"
 
 /* The SCSI device server: one object for all volumes of a group. What a command is lies in the
@@ -28,6 +29,7 @@ void scsi_volume_clear(struct scsi_state *state, uint16_t index)
     for (int i = 0; i < v->count; i++)
         scsi_port_drop(state, v->registration[i].port, true);
     state->registrations -= v->count;
+    sanitize_become(state, index, SANITIZE_NONE);
     *v = (struct volume_state){.reserved_sender = SENDER_NONE};
     scsi_state_reach(&state->volumes_end, index);
     for (int n = 0; n < state->nexuses_end; n++)
@@ -37,7 +39,7 @@ void scsi_volume_clear(struct scsi_state *state, uint16_t index)
 void scsi_state_clear(struct scsi_state *state, uint16_t volumes)
 {
     state->strangers = 0;
-    state->registrations = 0;
+    state->registrations = state->sanitizing = 0;
     memset(state->nexus_key, 0xFF, sizeof state->nexus_key);
     memset(state->nexus, 0, state->nexuses_end * sizeof state->nexus[0]);
     memset(state->attention, 0, state->nexuses_end * sizeof state->attention[0]);
@@ -171,8 +173,15 @@ void scsi_forget_volatile(struct scsi_server *server)
     for (uint16_t i = 0; i < state->volumes_end; i++) {
         struct volume_state *v = &state->volume[i];
         uint8_t modes = modes_as_saved(v->modes);
+        if (v->sanitize.state == SANITIZE_ENDING) /* it has been stored, so it is over */
+            sanitize_become(state, i, SANITIZE_NONE);
+        struct scsi_sanitize sanitize = v->sanitize;
         if (!v->aptpl)
             scsi_volume_clear(state, i);
+        else
+            sanitize_become(state, i, SANITIZE_NONE);
+        v->sanitize = sanitize;
+        state->sanitizing += sanitize.state == SANITIZE_RUNNING;
         v->generation = 0; /* SPC-4 6.15.2 */
         v->modes = modes;
     }
@@ -212,7 +221,7 @@ static void plan_clear(struct scsi_plan *plan)
     plan->what = SCSI_RESPOND;
     plan->lba = 0;
     plan->blocks = 0;
-    plan->fua = plan->compare = plan->unmap = false;
+    plan->fua = plan->compare = plan->unmap = plan->drains = false;
     plan->pattern_offset = plan->pattern_length = 0;
     plan->ranges = plan->allocation = 0;
     plan->status = SCSI_STATUS_GOOD;
@@ -277,7 +286,7 @@ static bool plan_refused(const struct scsi_request *r, struct scsi_plan *plan)
         sense_status(plan, SCSI_STATUS_RESERVATION_CONFLICT);
         return true;
     }
-    return false;
+    return sanitize_refused(r, plan);
 }
 
 static void plan_scsi(struct scsi_request *r, struct scsi_plan *plan)
@@ -285,6 +294,10 @@ static void plan_scsi(struct scsi_request *r, struct scsi_plan *plan)
     bool known;
     const uint8_t *cdb = r->command->cdb;
     r->opcode = opcode_find(r->server, cdb, &known);
+    if (r->opcode && !opcode_offered(r->opcode, r->info)) {
+        r->opcode = NULL;
+        known = false;
+    }
     if (plan_refused(r, plan))
         return;
     if (!r->opcode) {

@@ -67,6 +67,7 @@ enum scsi_do {
     SCSI_LBA_STATUS,    /* GET LBA STATUS from lba on: scsi_lba_status_add() for each run of blocks
                            that    are all mapped, or all not */
     SCSI_COMPARE_WRITE, /* COMPARE AND WRITE: read lba, blocks; scsi_compare(); RESOLVED; write */
+    SCSI_WRITE_ATOMIC,  /* the same, on the drives before GOOD, all of it or nothing */
     SCSI_OR_WRITE, /* ORWRITE: read lba, blocks; scsi_or() of it and the data out; write that */
     SCSI_VERIFY,   /* read lba, blocks and scsi_compare() with the data out if `compare`; GOOD */
     SCSI_COPY,  /* EXTENDED COPY: scsi_copy_segment(i) for i below `ranges`, one after the other */
@@ -89,6 +90,7 @@ struct scsi_plan {
     bool fua;     /* write: on the drives, flushed, before GOOD */
     bool compare; /* verify: BYTCHK */
     bool unmap;
+    bool drains; /* RESOLVE: nothing of the volume may be in memory any more when it is resolved */
     uint32_t allocation; /* GET LBA STATUS */
     uint32_t pattern_offset, pattern_length;
     uint32_t ranges;
@@ -140,7 +142,7 @@ void scsi_or(const uint8_t *data, uint8_t *found, uint32_t length);
 void scsi_unmap_range(const uint8_t *data, uint32_t i, uint64_t *lba, uint32_t *blocks);
 
 /* EXTENDED COPY: segment i of a parameter list that scsi_plan has accepted; false: one of its
- * volumes is no more, or has not these blocks. */
+ * volumes is no more, is being sanitized, or has not these blocks. */
 struct scsi_copy {
     uint16_t from, to; /* volumes */
     uint64_t from_lba, to_lba;
@@ -155,6 +157,29 @@ bool scsi_copy_crosses(const struct scsi_server *server, const struct command_me
 /* The command is done: what RECEIVE COPY RESULTS tells. Said by primary and secondaries. */
 void scsi_copied(struct scsi_server *server, const struct command_message *command,
                  const uint8_t *data, uint32_t length, uint8_t status);
+
+/* SANITIZE. The operation is part of the state; the unit of the primary carries it out, one piece
+ * after the other: FILL with the pattern, if there is one, else zeroes, or UNMAP; durably.
+ * `ending`: all is written, and there is no piece. False: no volume is being sanitized. */
+enum scsi_sanitize_state { SANITIZE_NONE, SANITIZE_RUNNING, SANITIZE_ENDING, SANITIZE_FAILED };
+struct scsi_sanitize_piece {
+    uint16_t volume;
+    bool ending, unmap;
+    uint64_t lba;
+    uint32_t blocks;
+};
+bool scsi_sanitize_next(const struct scsi_server *server, struct scsi_sanitize_piece *out);
+bool scsi_sanitize_pattern(const struct scsi_server *server, uint16_t volume, uint8_t *block);
+/* The effect of the piece being done, EFFECT_MAX bytes at most; over: it was the last one. */
+uint32_t scsi_sanitize_effect(const struct scsi_server *server,
+                              const struct scsi_sanitize_piece *piece, bool *over, uint8_t *effect);
+/* ... of the operation coming to that state. */
+uint32_t scsi_sanitize_become(uint16_t volume, enum scsi_sanitize_state state, uint8_t *effect);
+/* How far it is, of 65536. */
+enum scsi_sanitize_state scsi_sanitize_state(const struct scsi_server *server, uint16_t volume,
+                                             uint16_t *progress);
+/* What is answered while it is RUNNING, ENDING or FAILED: sense[], its length. */
+uint8_t scsi_sanitize_sense(const struct scsi_server *server, uint16_t volume, uint8_t *sense);
 
 /* CHECK CONDITION with fixed-format sense (SPC-4 4.5.3) of 18 bytes into sense[]. Returns 18. */
 uint8_t scsi_sense(uint8_t *sense, uint8_t key, uint8_t asc, uint8_t ascq);

@@ -18,6 +18,7 @@ enum {
     REGISTRATION_MAX = 64,     /* of one volume */
     REGISTRATION_TOTAL = 8192, /* of all */
     SENDER_NONE = 0xFF,
+    SANITIZE_PATTERN_MAX = 4096,
 };
 
 /* An initiator port, by name; free when nothing refers to it. */
@@ -66,6 +67,21 @@ enum mode_bits {
     MODES_ALL = MODES_CURRENT | MODES_SAVED,
 };
 
+/* SANITIZE under way, or failed: sanitize.c. */
+enum sanitize_flags {
+    SANITIZE_ERASE = 1,
+    SANITIZE_UNRESTRICTED = 2, /* AUSE: a failure may be left without another operation */
+    SANITIZE_INVERT = 4,
+    SANITIZE_FLAGS = 7,
+};
+struct scsi_sanitize {
+    uint8_t state; /* enum scsi_sanitize_state */
+    uint8_t flags, passes, pass;
+    uint16_t pattern_length;
+    uint64_t done; /* blocks of this pass */
+    uint8_t pattern[SANITIZE_PATTERN_MAX];
+};
+
 struct volume_state {
     /* persistent reservations */
     uint32_t generation;
@@ -78,6 +94,7 @@ struct volume_state {
     uint32_t reserved_number;
     uint64_t reserved_session;
     uint8_t modes; /* enum mode_bits: what of the mode pages differs from their defaults */
+    struct scsi_sanitize sanitize;
 };
 
 /* What lies beyond its ends is all zero, and nobody looks at it: no volume there is present. */
@@ -85,6 +102,7 @@ struct scsi_state {
     uint16_t nexuses_end, ports_end, volumes_end;
     uint8_t strangers; /* bit s: sender s may have nexuses that we have forgotten */
     uint32_t registrations;
+    uint32_t sanitizing;           /* volumes that are RUNNING or ENDING */
     uint64_t nexus_key[NEXUS_MAX]; /* for the search: scsi_nexus_key(), or UINT64_MAX: of several
                                       sessions the same */
     struct scsi_nexus nexus[NEXUS_MAX];

@@ -41,6 +41,7 @@ static inline struct volume_info host_volume(uint16_t index)
                                .blocks = BLOCKS,
                                .block_bytes = 512,
                                .granule_blocks = 128,
+                               .atomic_blocks = 2048,
                                .physical_exponent = 3,
                                .write_cache = true};
     for (size_t i = 0; i < sizeof info.uuid; i++)

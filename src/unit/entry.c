@@ -116,6 +116,9 @@ bool entry_put(struct cursor *c, const struct entry *e)
         cursor_put64(c, e->next_order);
         cursor_put8(c, e->doubt);
         break;
+    case ENTRY_EFFECT:
+        put_blob(c, e->effect, e->effect_length);
+        break;
     case ENTRY_KINDS:
         break;
     }
@@ -170,6 +173,9 @@ bool entry_get(struct cursor *c, struct entry *e)
         e->index = cursor_get64(c);
         e->next_order = cursor_get64(c);
         e->doubt = cursor_get8(c) != 0;
+        break;
+    case ENTRY_EFFECT:
+        get_blob(c, &e->effect, &e->effect_length);
         break;
     case ENTRY_KINDS:
         return false;

@@ -21,6 +21,8 @@ enum entry_kind {
     /* in snapshots only */
     ENTRY_STATE,  /* a piece of the state blob */
     ENTRY_SYNCED, /* the end: the state is that of the sequence up to `index` */
+    /* and again in the sequence */
+    ENTRY_EFFECT, /* an effect that comes of no command: how far a SANITIZE is */
     ENTRY_KINDS,
 };
 
@@ -42,7 +44,7 @@ struct entry {
     uint64_t session;                    /* SESSION, DEAD */
     uint64_t index;                      /* SYNCED */
     uint64_t next_order;                 /* SYNCED */
-    uint32_t data_length, effect_length; /* RESOLVED: response data, effect; STATE: data */
+    uint32_t data_length, effect_length; /* RESOLVED: response data, effect; STATE: data; EFFECT */
     const uint8_t *data, *effect;        /* borrowed from what was decoded */
     struct record record;                /* EPOCH */
 };

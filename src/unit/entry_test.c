@@ -67,6 +67,11 @@ static struct entry sample(uint8_t kind)
         e.next_order = 2000;
         e.doubt = true;
         break;
+    case ENTRY_EFFECT:
+        e.id = (struct command_id){0, 0, 0};
+        e.effect = effect;
+        e.effect_length = sizeof effect;
+        break;
     case ENTRY_KINDS:
         break;
     }

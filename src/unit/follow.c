@@ -175,6 +175,9 @@ void follow_apply(struct unit *x, const struct entry *entry, uint64_t index)
     case ENTRY_EPOCH:
         apply_epoch(x, entry);
         break;
+    case ENTRY_EFFECT:
+        effects_apply_bytes(x, &entry->id, entry->effect, entry->effect_length);
+        break;
     case ENTRY_STATE:
     case ENTRY_SYNCED:
     case ENTRY_KINDS:

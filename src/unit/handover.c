@@ -21,7 +21,8 @@ void handover_begin(struct unit *x, uint8_t module, const char *cause)
 
 static bool drained(const struct unit *x)
 {
-    return x->ordered_count == 0 && x->destaging_count == 0 && !x->storing &&
+    return x->ordered_count == sanitize_waiting(x) && x->destaging_count == 0 && !x->storing &&
+           !x->sanitize.busy &&
            (stream_complete(x) == (int64_t)x->index || mutant(MUTANT_HANDOVER_UNCONFIRMED));
 }
 

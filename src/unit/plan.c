@@ -61,6 +61,9 @@ static void answer(struct unit *x, struct queued *q, const struct scsi_plan *pla
     q->transferred = plan->data_length;
     if (mutant(MUTANT_ATTENTION_UNRESOLVED) && plan->what == SCSI_RESOLVE && plan->status == 0x02) {
         effects_apply_bytes(x, &q->message.id, plan->effect, plan->effect_length);
+    } else if (plan->drains && !mirror_flushed(x, q->message.volume, UINT64_MAX)) {
+        run_block(x, q);
+        return;
     } else if (plan->what == SCSI_RESOLVE || refusal) {
         run_resolve(x, q, plan->data, plan->data_length, plan->effect, plan->effect_length);
         return;
@@ -123,6 +126,21 @@ static void plan_write(struct unit *x, struct queued *q)
     if (waits_for_mirror(x, q))
         return;
     q->fua = must_flush(x, q);
+    uint32_t length = q->blocks * info->block_bytes;
+    must(length <= q->data.length);
+    run_io(x, q, ARRAY_WRITE, slice_of(q->data.buffer, q->data.offset, length));
+}
+
+/* In every cache mode: the mirror could be half on the drives when the power goes. */
+static void plan_write_atomic(struct unit *x, struct queued *q)
+{
+    const struct volume_info *info = scsi_volume(x->scsi, q->message.volume);
+    if (q->blocks == 0) {
+        finish_good(x, q);
+        return;
+    }
+    if (waits_for_mirror(x, q))
+        return;
     uint32_t length = q->blocks * info->block_bytes;
     must(length <= q->data.length);
     run_io(x, q, ARRAY_WRITE, slice_of(q->data.buffer, q->data.offset, length));
@@ -297,6 +315,9 @@ void plan_command(struct unit *x, struct queued *q)
         break;
     case SCSI_WRITE:
         plan_write(x, q);
+        break;
+    case SCSI_WRITE_ATOMIC:
+        plan_write_atomic(x, q);
         break;
     case SCSI_FILL:
         fill(x, q);

@@ -180,6 +180,8 @@ static void receive(struct unit *x, const struct message *message, uint64_t tran
     if (q->place == PLACE_FREE)
         table_place(x, q, PLACE_WAITING);
     bool too_late = m->kind == COMMAND_WITHDRAW && q->place != PLACE_WAITING;
+    if (too_late)
+        sanitize_withdrawn(x, q);
     if (!q->has_body && !too_late) { /* a withdrawal is not the body of what has an order */
         table_keep_body(x, q, m, message->payload);
         q->message.age_ns = m->age_ns + transit_ns;

@@ -94,7 +94,7 @@ void run_begin(struct unit *x, struct queued *q)
     q->group_barrier =
         !q->withdrawn && (q->message.kind == COMMAND_MANAGE || resets_all(q) || crosses(x, q));
     x->barriers += q->group_barrier;
-    q->planned = q->compared = q->settled = q->again = false;
+    q->planned = q->compared = q->settled = q->again = q->sanitizes = false;
     q->range = 0;
     list_append(&run_volume(x, q)->commands, &q->volume_link);
     wait_for_gate(x, q, RUN_HANDSHAKE);
@@ -118,7 +118,7 @@ static bool nexus_in_use(const struct unit *x, const struct queued *q)
         const struct queued *other = list_member(link, struct queued, place_link);
         if (other->order >= q->order)
             break;
-        if (other->message.id.sender == q->message.id.sender &&
+        if (!other->sanitizes && other->message.id.sender == q->message.id.sender &&
             other->message.id.session == q->message.id.session &&
             other->message.nexus == q->message.nexus)
             return true;
@@ -130,14 +130,16 @@ static bool nexus_in_use(const struct unit *x, const struct queued *q)
 static bool is_blocked(struct unit *x, struct queued *q)
 {
     struct volume_state *v = run_volume(x, q);
-    if ((v->resolving && !mutant(MUTANT_RESOLVING_PASSED)) || nexus_in_use(x, q))
+    if ((v->resolving && !mutant(MUTANT_RESOLVING_PASSED)) || nexus_in_use(x, q) ||
+        sanitize_bars(x, q->message.volume))
         return true;
     if (x->barriers > (q->group_barrier ? 1u : 0u) || q->group_barrier)
         list_each (&x->ordered, link, next) {
             const struct queued *other = list_member(link, struct queued, place_link);
             if (other->order >= q->order)
                 break;
-            if ((other->group_barrier || q->group_barrier) && !mutant(MUTANT_BARRIER_IGNORED))
+            if ((other->group_barrier || q->group_barrier) && !other->sanitizes &&
+                !mutant(MUTANT_BARRIER_IGNORED))
                 return true;
         }
     list_each (&v->commands, link, next) {
@@ -183,6 +185,7 @@ void run_io(struct unit *x, struct queued *q, enum array_op op, struct slice dat
     q->io.blocks = q->blocks;
     q->io.data = data;
     q->io.fua = q->fua;
+    q->io.atomic = q->planned && q->what == SCSI_WRITE_ATOMIC && op == ARRAY_WRITE;
     q->io.cookie = (uint64_t)(q - x->table);
     array_submit(x->array, &q->io);
 }
@@ -275,7 +278,8 @@ static bool outlives_power(const struct queued *q)
 {
     const uint8_t op = q->message.cdb[0];
     return q->message.kind == COMMAND_MANAGE ||
-           (q->message.kind == COMMAND_SCSI && (op == 0x5F || op == 0x15 || op == 0x55));
+           (q->message.kind == COMMAND_SCSI &&
+            (op == 0x5F || op == 0x15 || op == 0x55 || op == 0x48));
 }
 
 static void store_or_finish(struct unit *x, struct queued *q)
@@ -295,9 +299,12 @@ static void go_on_resolved(struct unit *x, struct queued *q)
 {
     effects_apply(x, q);
     struct volume_state *v = run_volume(x, q);
-    if (v->resolving == q)
+    if (v->resolving == q) {
         v->resolving = NULL;
-    run_kick(x, q->message.volume);
+        run_kick(x, q->message.volume);
+    }
+    if (sanitize_waits(x, q))
+        return;
     bool compare_write = q->message.kind == COMMAND_SCSI && q->message.cdb[0] == 0x89;
     if (compare_write && q->status == 0) {
         q->compared = true;
@@ -358,25 +365,30 @@ static void counters(struct unit *x, const struct queued *q)
     if (q->what == SCSI_READ) {
         x->counters.reads++;
         x->counters.read_bytes += q->transferred;
-    } else if (q->what == SCSI_WRITE) {
+    } else if (q->what == SCSI_WRITE || q->what == SCSI_WRITE_ATOMIC) {
         x->counters.writes++;
         x->counters.written_bytes += q->message.data_length;
     }
+}
+
+static bool is_write(const struct queued *q)
+{
+    return q->planned &&
+           (q->what == SCSI_WRITE || q->what == SCSI_WRITE_ATOMIC || q->what == SCSI_OR_WRITE);
 }
 
 /* Bytes that a command with data out wanted of the host: residuals are counted against them. */
 static uint32_t taken(const struct unit *x, const struct queued *q)
 {
     const struct volume_info *info = scsi_volume(x->scsi, q->message.volume);
-    if (q->planned && (q->what == SCSI_WRITE || q->what == SCSI_OR_WRITE) && info)
+    if (is_write(q) && info)
         return (uint32_t)q->extent.blocks * info->block_bytes;
     return q->data.length;
 }
 
 void run_finish(struct unit *x, struct queued *q)
 {
-    bool write = q->planned && (q->what == SCSI_WRITE || q->what == SCSI_OR_WRITE);
-    if (q->status == 0 && (write || q->message.wants_write) && !q->withdrawn)
+    if (q->status == 0 && (is_write(q) || q->message.wants_write) && !q->withdrawn)
         q->transferred = taken(x, q);
     if (!amend_may_answer(x)) {
         q->phase = RUN_ANSWER;
@@ -551,6 +563,8 @@ static void drain_drives(struct unit *x)
 {
     struct array_io *io;
     while ((io = array_next_done(x->array))) {
+        if (sanitize_done(x, io))
+            continue;
         struct queued *q = &x->table[io->cookie];
         if (q->dirty)
             mirror_destaged(x, q);

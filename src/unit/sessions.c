@@ -165,6 +165,7 @@ void sessions_apply(struct unit *x, const struct entry *entry)
     case ENTRY_EPOCH:
     case ENTRY_STATE:
     case ENTRY_SYNCED:
+    case ENTRY_EFFECT:
     case ENTRY_KINDS:
         break;
     }

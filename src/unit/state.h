@@ -93,6 +93,8 @@ struct queued {
     uint32_t range;         /* FILL_LIST: the next one */
     uint64_t flush_number;  /* FLUSH: dirty writes up to this one go first */
     bool group_barrier;
+    bool unwanted;  /* its host has withdrawn it, after it had got its order */
+    bool sanitizes; /* RESOLVED, and waits for the end of what it has begun: nobody waits for it */
 
     /* mirror: done, not on the drives */
     bool dirty, destaging;
@@ -296,6 +298,17 @@ struct unit {
     struct scsi_plan plan; /* scratch: used within one step */
     struct scsi_plan compared_plan;
     uint8_t *plan_data; /* SCSI_DATA_MAX */
+
+    /* SANITIZE: sanitize.c */
+    struct sanitizing {
+        bool busy;   /* a piece is under way */
+        bool ending; /* ENDING is being stored */
+        uint16_t volume;
+        uint64_t gate;    /* its new state is that entry; 0: every member holds it */
+        uint64_t version; /* of the state that must be on the drives */
+        struct scsi_sanitize_piece piece;
+        struct array_io io;
+    } sanitize;
 
     /* takeover */
     enum claim_kind claim;
@@ -503,6 +516,20 @@ void mirror_destaged(struct unit *x, struct queued *q);
 void mirror_forget_volumes(struct unit *x); /* dirty data of volumes that are no more */
 bool mirror_flushed(struct unit *x, uint16_t volume, uint64_t number);
 void mirror_stop(struct unit *x);
+
+/* sanitize.c */
+void sanitize_advance(struct unit *x);
+void sanitize_stop(struct unit *x);
+/* Was that a piece of it? It has ended. */
+bool sanitize_done(struct unit *x, const struct array_io *io);
+/* The volume is free again, and not every member holds that. */
+bool sanitize_bars(const struct unit *x, uint16_t volume);
+/* A SANITIZE that is RESOLVED: it waits, blocked, for the end; else its outcome is known. */
+bool sanitize_waits(struct unit *x, struct queued *q);
+/* Its host does not wait for it any more. */
+void sanitize_withdrawn(struct unit *x, struct queued *q);
+uint32_t sanitize_waiting(const struct unit *x);
+
 void mirror_clear(struct unit *x);
 
 /* ---- control.c: the record ---- */

@@ -127,7 +127,9 @@ static void quiesce(struct unit *x)
             swap_clean(x);
         return;
     }
-    if (x->ordered_count || x->dirty_count || x->storing)
+    if (sanitize_waiting(x) > 0)
+        run_retry(x); /* they are answered: the operation goes on when the array does */
+    if (x->ordered_count || x->dirty_count || x->storing || x->sanitize.busy)
         return;
     if (!amend_stored(x)) {
         amend_store(x);

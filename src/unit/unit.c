@@ -112,6 +112,7 @@ void unit_free(struct unit *x)
         buffer_pool_free(x->stream_buffers);
     if (x->array)
         array_free(x->array);
+    sanitize_stop(x);
     if (x->scsi)
         scsi_server_free(x->scsi);
     free(x->table);
@@ -158,6 +159,7 @@ void unit_become(struct unit *x, enum unit_state state)
         mirror_stop(x);
         x->doubt |= array_in_doubt(x->array);
         array_halt(x->array);
+        sanitize_stop(x);
         stream_end(x);
         x->handing = MODULE_NONE;
         x->move_wanted = MODULE_NONE;
@@ -339,6 +341,7 @@ static void pump(struct unit *x, bool time)
     if (time)
         tick(x);
     run_advance(x);
+    sanitize_advance(x);
     mirror_destage(x);
     array_pump(x->array, x->now_ns, x->actions);
     loops_notices(x);

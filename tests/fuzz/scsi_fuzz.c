@@ -162,7 +162,8 @@ static void check_plan(const struct command_message *m, const uint8_t *data, uin
         require((uint64_t)plan->pattern_offset + plan->pattern_length <= length);
     else if (plan->what == SCSI_COMPARE_WRITE)
         require(2 * bytes <= length);
-    else if (plan->what == SCSI_WRITE || plan->what == SCSI_OR_WRITE || plan->compare)
+    else if (plan->what == SCSI_WRITE || plan->what == SCSI_WRITE_ATOMIC ||
+             plan->what == SCSI_OR_WRITE || plan->compare)
         require(bytes <= length);
 }
 

@@ -215,3 +215,139 @@ void story_copy_across_a_takeover(struct story *s)
     }
     story_assert(s, reads_as(s, 8192, 16, 0));
 }
+
+/* ---- all or nothing ---- */
+
+enum { ATOMIC_BLOCKS = 96, ATOMIC_LBA = 2048 - 50 }; /* over the end of a region */
+
+static struct op *send_atomic(struct story *s, uint8_t byte)
+{
+    uint8_t out[ATOMIC_BLOCKS * BLOCK], cdb[16] = {0x9C};
+    memset(out, byte, sizeof out);
+    be64_put(cdb + 2, ATOMIC_LBA);
+    be16_put(cdb + 12, ATOMIC_BLOCKS);
+    return story_send(s, op_cdb(s->site->clients, cdb, out, sizeof out, 0), 0, 0);
+}
+
+static void restart_all(struct story *s)
+{
+    site_start(s->site);
+    story_until(s, site_primary(s->site, 0) >= 0 && site_primary(s->site, 1) >= 0, MS(20000));
+    story_settle_attentions(s);
+}
+
+/* Everything loses power at some moment of a WRITE ATOMIC: all of it is there, or nothing. */
+void story_atomic_write_and_power_cut(struct story *s)
+{
+    uint32_t there = 0, away = 0;
+    uint8_t holds = 0;
+    for (uint8_t round = 1; round <= 24; round++) {
+        struct op *write = send_atomic(s, round);
+        story_run(s, round * 60000u);
+        bool good = write->state == OP_STATE_ANSWERED && write->status == 0;
+        story_power_cut(s);
+        restart_all(s);
+        bool is_new = reads_as(s, ATOMIC_LBA, ATOMIC_BLOCKS, round);
+        story_assert(s, is_new || reads_as(s, ATOMIC_LBA, ATOMIC_BLOCKS, holds));
+        story_assert(s, is_new || !good);
+        holds = is_new ? round : holds;
+        there += is_new;
+        away += !is_new;
+    }
+    story_assert(s, there > 2 && away > 2);
+}
+
+/* The primary dies with some of the blocks written: the next one plays the record, and carries out
+ * the whole command. */
+void story_atomic_write_half_done(struct story *s)
+{
+    story_good(s, send_atomic(s, 1), MS(1000));
+    story_lose(s, "A", "L2", MESSAGE_DRIVE_COMMAND);
+    struct op *write = send_atomic(s, 2);
+    story_run(s, MS(5));
+    story_assert(s, write->state == OP_STATE_WAITING);
+    story_crash(s, "A");
+    story_good(s, write, MS(300));
+    story_assert(s, reads_as(s, ATOMIC_LBA, ATOMIC_BLOCKS, 2));
+}
+
+/* ---- SANITIZE ---- */
+
+static struct op *send_sanitize(struct story *s, uint8_t action, uint8_t passes)
+{
+    uint8_t cdb[16] = {0x48, action, [8] = passes ? 12 : 0};
+    const uint8_t list[12] = {passes, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8};
+    return story_send(s, op_cdb(s->site->clients, cdb, list, passes ? 12 : 0, 0), 0, 0);
+}
+
+static bool is_sanitizing(struct story *s)
+{
+    static const uint8_t ready[16];
+    struct op *op = story_send(s, op_cdb(s->site->clients, ready, NULL, 0, 0), 0, 0);
+    story_answered(s, op, MS(1000));
+    if (op->status == 0)
+        return false;
+    story_assert(s, op->sense_key == 2 && op->asc == 0x04 && op->ascq == 0x1B);
+    return true;
+}
+
+static bool holds_pattern(struct story *s, uint64_t lba)
+{
+    uint8_t cdb[16] = {0x88};
+    be64_put(cdb + 2, lba);
+    be32_put(cdb + 10, 8);
+    struct op *op = story_send(s, op_cdb(s->site->clients, cdb, NULL, 0, 8 * BLOCK), 0, 0);
+    story_good(s, op, MS(1000));
+    for (uint32_t i = 0; i < op->in_length; i++)
+        if (op->in[i] != i % 8 + 1)
+            return false;
+    return op->in_length == 8 * BLOCK;
+}
+
+/* The primary dies while a volume is being sanitized: the next one goes on, the command that waits
+ * for the end is answered then, and nobody reads or writes before. */
+void story_sanitize_across_a_takeover(struct story *s)
+{
+    enum { WRITE_16 = 0x8A, OVERWRITE = 1 };
+    story_good(s, send_all(s, WRITE_16, 0x77, 512, 8), MS(1000));
+    story_flush(s, 0, 0);
+    story_hold(s, "L2", "A", MESSAGE_DRIVE_RESPONSE);
+    struct op *sanitize = send_sanitize(s, OVERWRITE, 3);
+    story_until(s, story_held(s, "L2", "A"), MS(1000));
+    story_assert(s, sanitize->state == OP_STATE_WAITING && is_sanitizing(s));
+    story_crash(s, "A");
+    story_good(s, sanitize, MS(3000));
+    story_assert(s, !is_sanitizing(s));
+    story_assert(s, holds_pattern(s, 512) && holds_pattern(s, 0) && holds_pattern(s, 4088));
+    story_good(s, send_all(s, WRITE_16, 0x11, 512, 8), MS(1000));
+    story_assert(s, reads_as(s, 512, 8, 0x11));
+}
+
+/* Everything loses power while a volume is being sanitized: it goes on. Everything loses power when
+ * that is over: it does not begin again, over what was written since. */
+void story_sanitize_and_power_cuts(struct story *s)
+{
+    enum { WRITE_16 = 0x8A, ERASE = 2, IMMED = 0x80 };
+    story_good(s, send_all(s, WRITE_16, 0x77, 512, 8), MS(1000));
+    story_hold(s, "L2", "A", MESSAGE_DRIVE_RESPONSE);
+    struct op *waits = send_sanitize(s, ERASE, 0);
+    story_until(s, is_sanitizing(s), MS(1000));
+    story_run(s, MS(50)); /* the state is on the drives */
+    story_assert(s, waits->state == OP_STATE_WAITING);
+    story_power_cut(s);
+    story_restore(s, "L2", "A");
+    restart_all(s);
+    story_until(s, !is_sanitizing(s), MS(5000));
+    story_assert(s, !is_mapped(s, 512) && reads_as(s, 512, 8, 0));
+    story_good(s, send_all(s, WRITE_16, 0x22, 512, 8), MS(1000));
+    story_power_cut(s);
+    restart_all(s);
+    story_assert(s, !is_sanitizing(s) && reads_as(s, 512, 8, 0x22));
+    story_good(s, send_sanitize(s, ERASE | IMMED, 0), MS(1000));
+    story_until(s, !is_sanitizing(s), MS(5000));
+    story_good(s, send_all(s, WRITE_16, 0x33, 512, 8), MS(1000));
+    story_power_cut(s);
+    restart_all(s);
+    story_run(s, MS(1000));
+    story_assert(s, !is_sanitizing(s) && reads_as(s, 512, 8, 0x33));
+}

@@ -144,6 +144,10 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(unmap_half_done, write_through)                            \
     X(copy_is_over_when_all_know_it, plain)                      \
     X(copy_across_a_takeover, two_volumes)                       \
+    X(atomic_write_and_power_cut, write_through)                 \
+    X(atomic_write_half_done, plain)                             \
+    X(sanitize_across_a_takeover, plain)                         \
+    X(sanitize_and_power_cuts, write_through)                    \
     X(mirror_over_unmapped_granules, plain)                      \
     X(last_tray_loses_power, deaths_unknown)                     \
     X(drive_back_on_line_unnoticed, plain)                       \

@@ -36,7 +36,7 @@ void two_volumes(struct site_options *o)
 {
     o->cache = CACHE_WRITE_THROUGH;
     o->volumes = 2;
-    o->drive_bytes = 32 << 20;
+    o->drive_bytes = 36 << 20;
 }
 
 void real_switches(struct site_options *o)
