@@ -10,6 +10,9 @@
 
 enum { BANK_NONE = 0xFF };
 
+/* How a drive of a pool begins (array/layout.h). */
+#define DRIVE_POOL_MAGIC "SegueDrv"
+
 /* What lay on a drive when it was opened, as far as a loop switch can tell. */
 enum drive_content {
     DRIVE_CONTENT_NONE,    /* nothing that anybody would miss, or it was adopted */

@@ -503,6 +503,53 @@ static void test_unit_ports(void **state)
     bench_end(&b);
 }
 
+/* ---- what a drive carries ---- */
+
+static uint8_t content_of(const struct bench *b, int slot)
+{
+    return status_of(b, slot).content;
+}
+
+static void test_adopting(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    loopswitch_free(b.x);
+    b.config.drive[2].content = DRIVE_CONTENT_FOREIGN; /* slot 4 */
+    b.config.drive[2].bytes = 8 << 20;
+    bench_boot(&b);
+    bench_work(&b);
+    assert_memory_equal(ask(&b, "adopt 0"), "refused: it belongs to a group", 30);
+    for (int failing = 1; failing >= 0; failing--) {
+        assert_null(ask(&b, "adopt 4"));
+        const struct action *head = bench_done(&b, ACTION_DRIVE, 0);
+        const struct action *end = bench_done(&b, ACTION_DRIVE, 1);
+        assert_int_equal(head->drive.op, DRIVE_FILL);
+        assert_int_equal(head->drive.offset, 0);
+        assert_int_equal(head->drive.data.length, 0); /* zeroes */
+        assert_int_equal(end->drive.offset + end->drive.length, 8 << 20);
+        uint64_t tag = head->drive.tag;
+        assert_memory_equal(ask(&b, "adopt 4"), "refused: it is being wiped", 26);
+        assert_false(bench_ask_assign(&b, A, 4, 1)); /* nobody takes it meanwhile */
+        assert_non_null(bench_said(&b, MESSAGE_ASSIGN_ANSWER, A));
+        answer(&b, tag, DRIVE_OK);
+        answer(&b, tag, failing ? DRIVE_MEDIUM_ERROR : DRIVE_OK);
+        if (!failing) {
+            assert_int_equal(bench_done(&b, ACTION_DRIVE, 0)->drive.op, DRIVE_FLUSH);
+            assert_int_equal(content_of(&b, 4), DRIVE_CONTENT_FOREIGN);
+            answer(&b, tag, DRIVE_OK);
+            assert_non_null(bench_said(&b, MESSAGE_LOGIN_ACCEPT, A)); /* the units hear of it */
+        }
+        const char *said = bench_done(&b, ACTION_REPLY, 0)->notice.text;
+        assert_int_equal(strncmp(said, "refused: ", 9) == 0, failing);
+        assert_int_equal(content_of(&b, 4), failing ? DRIVE_CONTENT_FOREIGN : DRIVE_CONTENT_NONE);
+        answer(&b, tag, DRIVE_OK); /* nobody's */
+    }
+    bench_assign(&b, A, 4, 1);
+    bench_end(&b);
+}
+
 /* A state of version 1 knew no addresses: it is read, and they are taken anew. */
 static void test_version_1_is_read(void **state)
 {
@@ -541,6 +588,7 @@ int main(void)
         cmocka_unit_test(test_hot_add),
         cmocka_unit_test(test_hot_removal),
         cmocka_unit_test(test_unit_ports),
+        cmocka_unit_test(test_adopting),
         cmocka_unit_test(test_version_1_is_read),
     };
     return cmocka_run_group_tests_name("looplets", tests, NULL, NULL);

@@ -314,6 +314,7 @@ bool loopswitch_drive(const struct loopswitch *x, uint32_t i, struct loopswitch_
         .state = drive->state,
         .looplet = drive->slot / LOOPLET_SLOTS,
         .al_pa = drive->al_pa,
+        .content = x->config.drive[i].content,
         .located = drive->located,
         .counters = drive->counters,
     };

@@ -71,6 +71,7 @@ static void put_inventory(const struct loopswitch *x, struct buffer *buffer)
             .bank = drive->bank,
             .online = loopswitch_on_line(drive),
             .al_pa = drive->al_pa,
+            .content = x->config.drive[i].content,
             .block_bytes = x->config.drive[i].block_bytes,
             .bytes = x->config.drive[i].bytes,
         };

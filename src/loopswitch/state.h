@@ -86,6 +86,11 @@ struct drive {
     uint64_t test_ns;  /* when the last one began */
     uint64_t again_ns; /* off the loop: when it is tested next */
     uint64_t back_off_ns;
+    /* being adopted: adopt.c */
+    uint64_t wipe; /* tag of what is under way; 0: nothing is */
+    uint32_t wipes;
+    bool wipe_failed, wipe_flushing;
+    uint64_t wipe_request;
     uint64_t online_ns; /* since when it is on the loop */
     struct {
         uint64_t begin_ns;
@@ -143,9 +148,11 @@ struct loopswitch {
     } request[REQUESTS_MAX];
 };
 
-/* Tags of commands of our own have this bit; those below TEST_TAG are flushes at the end. */
+/* Tags of commands of our own have this bit; those without TEST_TAG and
+ * WIPE_TAG are flushes at the end. */
 #define OWN_TAG (1ull << 63)
 #define TEST_TAG (1ull << 8)
+#define WIPE_TAG (1ull << 9)
 
 /* It takes commands, or will in a moment, and has ended all that it was given up on. */
 static inline bool loopswitch_on_line(const struct drive *drive)
@@ -207,7 +214,15 @@ uint64_t loopswitch_tests_wake_ns(const struct loopswitch *x);
 /* The world says what is in a slot now. */
 void loopswitch_tray(struct loopswitch *x, const struct event *event, struct actions *actions);
 
+/* ---- adopt.c ---- */
+/* Wipes what lies on a free drive: its head and its end. NULL: the answer comes later. */
+const char *loopswitch_adopt(struct loopswitch *x, struct drive *drive, uint64_t request,
+                             struct actions *actions);
+void loopswitch_wiped(struct loopswitch *x, uint64_t tag, enum drive_status status,
+                      struct actions *actions);
+
 /* ---- request.c ---- */
+void loopswitch_reply(uint64_t request, const char *words, struct actions *actions);
 void loopswitch_request(struct loopswitch *x, const struct event *event, struct actions *actions);
 void loopswitch_requests_stored(struct loopswitch *x, bool ok, struct actions *actions);
 
