@@ -29,7 +29,8 @@ struct body {
 
 static void put(struct body *body, const void *bytes, size_t length)
 {
-    memcpy(body->bytes + body->length, bytes, length);
+    if (length)
+        memcpy(body->bytes + body->length, bytes, length);
     body->length += length;
     while (body->length % 4)
         body->bytes[body->length++] = 0;
