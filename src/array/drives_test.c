@@ -391,33 +391,6 @@ static void test_taken_out_and_put_in(void **state)
     fake_free(w);
 }
 
-/* Another, empty drive in its place, under the login that we have: it is looked at before anything
- * is read from it or written to it, and becomes a copy. */
-static void test_exchanged_under_a_login(void **state)
-{
-    (void)state;
-    for (uint64_t seed = 0; seed < 20; seed++) {
-        struct fake_world *w = world(seed);
-        assert_true(fake_write(w, 0, 65536, 1));
-        fake_run(w, MS(100));
-        struct drive_info info;
-        assert_true(array_drive_known(w->array, fake_number(4), &info));
-        empty(w, 4);
-        strcpy(info.serial, "another");
-        array_loop_news(w->array, 1, &info, 1);
-        assert_true(array_drive_known(w->array, fake_number(4), &info));
-        assert_string_equal(info.serial, "another");
-        for (uint64_t turns = fake_random(w, 6); turns > 0; turns--)
-            fake_turn(w);
-        assert_true(fake_write(w, 16, 4096, 2));
-        assert_true(fake_until(w, &w->synced, 1, MS(20000)));
-        fake_run(w, MS(100));
-        assert_int_equal(w->drive[4].record, DRIVE_STATE_GOOD);
-        assert_true(fake_same(w, 0, 4));
-        fake_free(w);
-    }
-}
-
 /* One that was STALE when another was replaced knows of it, when it is the last one. */
 static void test_table_reaches_every_drive(void **state)
 {
@@ -648,7 +621,6 @@ int main(void)
         cmocka_unit_test(test_said_again),
         cmocka_unit_test(test_new_drive_stays),
         cmocka_unit_test(test_taken_out_and_put_in),
-        cmocka_unit_test(test_exchanged_under_a_login),
         cmocka_unit_test(test_table_reaches_every_drive),
         cmocka_unit_test(test_power_cut_while_labelled),
         cmocka_unit_test(test_labelled_in_two_attempts),

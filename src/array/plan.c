@@ -116,7 +116,7 @@ static bool check_drive(struct planning *p, int number)
         return refuse_drive(p, number, "serves another group; choose a free one");
     if (drive->state != DRIVE_STATE_GOOD)
         return refuse_drive(p, number, "has failed; replace it, or choose another");
-    if (drive->info.content == DRIVE_CONTENT_FOREIGN)
+    if (drive->info.content == DRIVE_CONTENT_FOREIGN && drive->info.bank == BANK_NONE)
         return refuse_drive(p, number,
                             "carries somebody else's data (segue drive show names it); choose "
                             "another, or wipe it with segue drive adopt");

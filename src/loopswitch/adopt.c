@@ -62,7 +62,7 @@ void loopswitch_wiped(struct loopswitch *x, uint64_t tag, enum drive_status stat
         return;
     }
     x->config.drive[i].content = DRIVE_CONTENT_NONE;
-    loopswitch_news(x);
+    loopswitch_tell_anew(x);
     trace_info(x->trace, "slot %02d: wiped, it is adopted", drive->slot);
     loopswitch_reply(drive->wipe_request, "it is wiped: a pool can be made of it", actions);
 }

@@ -88,10 +88,8 @@ static void left(struct loopswitch *x, int i, bool ok, struct actions *actions)
     else
         trace_info(x->trace, "slot %02d is free: bank g%d has given it back", drive->slot,
                    drive->left + 1);
-    if (ok) { /* its superblock was wiped */
+    if (ok) /* its superblock was wiped */
         x->config.drive[i].content = DRIVE_CONTENT_NONE;
-        loopswitch_news(x);
-    }
     answer_asker(x, i, ok, actions);
     drive->leaving = false;
 }

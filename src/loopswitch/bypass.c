@@ -213,5 +213,4 @@ void loopswitch_tray(struct loopswitch *x, const struct event *event, struct act
     struct text serial = text_in(x->config.drive[i].serial, sizeof x->config.drive[i].serial);
     text_append(&serial, event->tray.serial);
     drive->again_ns = x->now_ns; /* it is tested at once */
-    loopswitch_news(x);
 }

@@ -217,7 +217,6 @@ void loopswitch_step(struct loopswitch *x, const struct event *event, struct act
     loopswitch_fences_go_on(x, actions);
     loopswitch_tests_go_on(x, actions);
     loopswitch_logins_go_on(x, actions);
-    loopswitch_news_go_on(x, actions);
     loopswitch_store_goes_on(x, actions);
     loopswitch_signals_go_on(x, actions);
     stop_goes_on(x, actions);
