@@ -111,13 +111,56 @@ static void put_blank(struct faults *f, struct fault *fault)
         disk_blank(f->world, fault->drive[0]);
 }
 
+/* The loop switch is told what is in a slot, as io/ does. False: it cannot be. */
+static bool tell_tray(struct faults *f, int drive, bool online)
+{
+    struct part *part = world_part_of_port(f->world, port_loop(drive / 32));
+    struct event event = {.kind = EVENT_TRAY};
+    if (!part->machine || world_paused(f->world, part->process))
+        return false;
+    event.tray.slot = (uint8_t)(drive % 32);
+    event.tray.online = online;
+    event.tray.bytes = f->site->options.drive_bytes;
+    event.tray.block_bytes = 512;
+    event.tray.serial = "SIM";
+    world_step_part(f->world, part, &event);
+    return true;
+}
+
+static bool is_idle(const struct faults *f, int drive)
+{
+    struct disk_pending pending;
+    for (uint32_t i = 0; disk_pending(f->world, i, &pending); i++)
+        if (pending.number == drive)
+            return false;
+    return true;
+}
+
+/* ... while the tray is on, and serves the others. */
+static void put_blank_hot(struct faults *f, struct fault *fault)
+{
+    int drive = fault->drive[0];
+    if (!is_idle(f, drive) || !tell_tray(f, drive, false)) {
+        put_blank(f, fault);
+        return;
+    }
+    if (has_copy(f, drive))
+        disk_blank(f->world, drive);
+    disk_remove(f->world, drive, false);
+    tell_tray(f, drive, true);
+}
+
 static void exchange(struct faults *f, struct fault *fault)
 {
+    bool hot = chance(f, 50);
     fault->drive[0] = some_drive(f, fault);
-    snprintf(fault->what, sizeof fault->what, "drive %d is exchanged", fault->drive[0]);
+    snprintf(fault->what, sizeof fault->what, "drive %d is exchanged%s", fault->drive[0],
+             hot ? ", hot" : "");
     disk_remove(f->world, fault->drive[0], true);
-    fault->restart = true;
-    fault->ending = put_blank;
+    fault->restart = !hot;
+    fault->ending = hot ? put_blank_hot : put_blank;
+    if (hot)
+        tell_tray(f, fault->drive[0], false);
 }
 
 /* Two of a tray in each other's place, for a while. */

@@ -77,9 +77,6 @@ void array_carry_end(struct array *array, const uint8_t *effect, uint32_t length
 
 /* ---- drives ---- */
 
-/* Under the login that it has, a loop switch says anew what its drives are: one that was taken out
- * or put in. What is under way to the others is not touched. */
-void array_loop_news(struct array *array, int loop, const struct drive_info *drives, int count);
 /* A loop switch took our login: its drives as they are now (replaces what was known of it). Drive
  * commands that were under way to it are sent again under the new login. */
 void array_loop_up(struct array *array, int loop, uint64_t login, const struct drive_info *drives,

@@ -473,6 +473,8 @@ void array_assign_answer(struct array *array, const struct message *message)
     }
     carry->assigned[i] = true;
     array->drive[carry->drives[i]].info.bank = carry->deleting ? BANK_NONE : array->group;
+    if (carry->deleting) /* its superblock is wiped */
+        array->drive[carry->drives[i]].info.content = DRIVE_CONTENT_NONE;
 }
 
 /* ---- beginning ---- */

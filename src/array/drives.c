@@ -253,37 +253,6 @@ void array_loop_up(struct array *array, int number, uint64_t login, const struct
     leg_settle(array);
 }
 
-static bool is_another(const struct drive_info *a, const struct drive_info *b)
-{
-    return a->bytes != b->bytes || strcmp(a->serial, b->serial) != 0;
-}
-
-void array_loop_news(struct array *array, int number, const struct drive_info *drives, int count)
-{
-    must(number >= 0 && number < LOOP_MAX);
-    for (int i = 0; i < count && array->loop[number].up; i++) {
-        int d = drives[i].drive;
-        struct drive *drive = &array->drive[d];
-        if (d / 32 != number)
-            continue;
-        bool another = !drive->listed || is_another(&drive->info, &drives[i]);
-        bool online = drive->info.online || drives[i].online; /* that it is not, it says itself */
-        position_add(array->drives_used, (uint32_t)d);
-        drive->info = drives[i];
-        drive->info.online = online;
-        drive->listed = true;
-        if (!another)
-            continue;
-        leg_forget_at(array, LEG_PROBE, d);
-        drive->probe = PROBE_NONE;
-        drive->probe_ns = drive->avoid_ns = 0;
-        drive->may_return = true;
-        drive->returned = false;
-    }
-    array->again = array->more = array->look = true;
-    leg_settle(array);
-}
-
 /* That one is off line is found out by what is sent to it, and is no news to whoever leads. */
 void array_loop_on_line(struct array *array, int number, uint32_t slots)
 {

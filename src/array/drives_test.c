@@ -363,6 +363,34 @@ static void test_new_drive_stays(void **state)
     fake_free(w);
 }
 
+static uint32_t slots_of(int drive)
+{
+    return 1u << fake_number(drive) % 32;
+}
+
+/* One that failed, and was taken off the loop and put back, need not wait until it is tried again.
+ */
+static void test_taken_out_and_put_in(void **state)
+{
+    (void)state;
+    struct fake_world *w = world(5);
+    w->drive[4].write_errors = true;
+    assert_true(fake_write(w, 8, 4096, 1));
+    assert_int_equal(w->drive[4].record, DRIVE_STATE_FAILED);
+    w->drive[4].write_errors = false;
+    fake_run(w, MS(1000));
+    assert_int_equal(w->synced, 0);
+    array_loop_on_line(w->array, 1, UINT32_MAX & ~slots_of(4));
+    fake_run(w, MS(1000));
+    assert_int_equal(w->synced, 0);
+    array_loop_on_line(w->array, 1, UINT32_MAX);
+    assert_true(fake_until(w, &w->synced, 1, MS(5000)));
+    fake_run(w, MS(20));
+    assert_int_equal(w->drive[4].record, DRIVE_STATE_GOOD);
+    assert_true(fake_same(w, 0, 4));
+    fake_free(w);
+}
+
 /* One that was STALE when another was replaced knows of it, when it is the last one. */
 static void test_table_reaches_every_drive(void **state)
 {
@@ -592,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_failed_flush),
         cmocka_unit_test(test_said_again),
         cmocka_unit_test(test_new_drive_stays),
+        cmocka_unit_test(test_taken_out_and_put_in),
         cmocka_unit_test(test_table_reaches_every_drive),
         cmocka_unit_test(test_power_cut_while_labelled),
         cmocka_unit_test(test_labelled_in_two_attempts),

@@ -116,6 +116,14 @@ static bool check_drive(struct planning *p, int number)
         return refuse_drive(p, number, "serves another group; choose a free one");
     if (drive->state != DRIVE_STATE_GOOD)
         return refuse_drive(p, number, "has failed; replace it, or choose another");
+    if (drive->info.content == DRIVE_CONTENT_FOREIGN && drive->info.bank == BANK_NONE)
+        return refuse_drive(p, number,
+                            "carries somebody else's data (segue drive show names it); choose "
+                            "another, or wipe it with segue drive adopt");
+    if (drive->info.content == DRIVE_CONTENT_POOL && drive->info.bank == BANK_NONE)
+        return refuse_drive(p, number,
+                            "carries a pool of another array; choose another, or wipe it with "
+                            "segue drive adopt");
     if (layout_data_bytes(drive->info.bytes) == 0)
         return refuse_drive(p, number,
                             "is too small: a drive of a pool needs 10 MiB at least; "

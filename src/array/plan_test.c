@@ -27,9 +27,9 @@ static struct setting *setting_new(void)
     s->trace.max_level = TRACE_ERROR;
     s->array = array_new(1, port_unit(0, 1), s->buffers, &s->limits, &s->trace);
     for (int l = 0; l < 2; l++) {
-        struct drive_info info[8];
+        struct drive_info info[10];
         memset(info, 0, sizeof info);
-        for (int i = 0; i < 8; i++) {
+        for (int i = 0; i < 10; i++) {
             info[i].drive = (uint8_t)(l * 32 + i);
             info[i].bank = BANK_NONE;
             info[i].online = true;
@@ -39,7 +39,9 @@ static struct setting *setting_new(void)
         info[5].bank = 0;
         info[6].online = false;
         info[7].bytes = 5 << 20;
-        array_loop_up(s->array, l, 1, info, 8);
+        info[8].content = DRIVE_CONTENT_FOREIGN;
+        info[9].content = DRIVE_CONTENT_POOL;
+        array_loop_up(s->array, l, 1, info, 10);
     }
     return s;
 }
@@ -108,7 +110,7 @@ static void test_request_codec(void **state)
     assert_true(manage_encode(&r, bytes, sizeof bytes) > 0);
 }
 
-static void test_refusals(void **state)
+static void test_refusals_of_pools(void **state)
 {
     (void)state;
     struct setting *s = setting_new();
@@ -126,6 +128,16 @@ static void test_refusals(void **state)
         {2, {0, 0}, RAID_1, "pool q: drive t0/00 is named twice; name each drive once"},
         {2, {1, 33}, RAID_1, "pool q: drive t0/01 is in another pool already; choose a free one"},
         {2, {0, 5}, RAID_1, "pool q: drive t0/05 serves another group; choose a free one"},
+        {2,
+         {0, 8},
+         RAID_1,
+         "pool q: drive t0/08 carries somebody else's data (segue drive show names it); choose "
+         "another, or wipe it with segue drive adopt"},
+        {2,
+         {0, 9},
+         RAID_1,
+         "pool q: drive t0/09 carries a pool of another array; choose another, or wipe it with "
+         "segue drive adopt"},
         {2,
          {0, 38},
          RAID_1,
@@ -152,6 +164,16 @@ static void test_refusals(void **state)
         assert_false(manage(s, &r, text));
         assert_string_equal(text, pools[i].says);
     }
+    setting_free(s);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    struct setting *s = setting_new();
+    char text[256];
+    struct manage_request r = pool_request("p", 1, 2, (const int[]){1, 33});
+    assert_true(manage(s, &r, text));
     r = pool_request("p", 2, 2, (const int[]){2, 34});
     assert_false(manage(s, &r, text));
     assert_string_equal(text, "pool p: a pool of that name exists; choose another name");
@@ -320,10 +342,10 @@ static void test_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_request_codec), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_asking_twice),  cmocka_unit_test(test_extents),
-        cmocka_unit_test(test_cache_mode),    cmocka_unit_test(test_blocks_on_drives),
-        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_request_codec),    cmocka_unit_test(test_refusals_of_pools),
+        cmocka_unit_test(test_refusals),         cmocka_unit_test(test_asking_twice),
+        cmocka_unit_test(test_extents),          cmocka_unit_test(test_cache_mode),
+        cmocka_unit_test(test_blocks_on_drives), cmocka_unit_test(test_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

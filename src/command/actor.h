@@ -87,6 +87,7 @@ struct event {
             bool online; /* false: the slot is empty; the rest is of no account */
             uint64_t bytes;
             uint32_t block_bytes;
+            uint8_t content; /* enum drive_content */
             const char *serial;
         } tray;
         struct {

@@ -11,7 +11,7 @@ void drive_info_put(struct cursor *c, const struct drive_info *info)
     cursor_put64(c, info->bytes);
     cursor_put8(c, al_pa_valid(info->al_pa) ? info->al_pa : 0); /* 0: none */
     cursor_put8(c, info->content);
-    cursor_put16(c, 0);
+    cursor_put16(c, info->life);
     cursor_put32(c, 0);
     cursor_put_bytes(c, info->serial, sizeof info->serial);
 }
@@ -29,7 +29,7 @@ void drive_info_get(struct cursor *c, struct drive_info *info)
     if (!al_pa_valid(info->al_pa))
         info->al_pa = AL_PA_NONE;
     info->content = cursor_get8(c);
-    (void)cursor_get16(c);
+    info->life = cursor_get16(c);
     (void)cursor_get32(c);
     cursor_get_bytes(c, info->serial, sizeof info->serial);
     info->serial[sizeof info->serial - 1] = 0;

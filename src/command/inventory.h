@@ -10,6 +10,9 @@
 
 enum { BANK_NONE = 0xFF };
 
+/* How a drive of a pool begins (array/layout.h). */
+#define DRIVE_POOL_MAGIC "SegueDrv"
+
 /* What lay on a drive when it was opened, as far as a loop switch can tell. */
 enum drive_content {
     DRIVE_CONTENT_NONE,    /* nothing that anybody would miss, or it was adopted */
@@ -23,6 +26,8 @@ struct drive_info {
     bool online;          /* it opened and answers */
     uint8_t al_pa;        /* its address on the loop; AL_PA_NONE: it has none yet */
     uint8_t content;      /* enum drive_content */
+    uint16_t life;        /* another one whenever it was off the loop: it may be another drive, or
+                             have lost what it had not flushed */
     uint32_t block_bytes; /* smallest unit of a direct write: 512 or 4096 */
     uint64_t bytes;       /* size */
     char serial[24];      /* with its terminating 0 */

@@ -198,6 +198,7 @@ int drive_open_file(struct drive *drive, struct trace *trace, char *sentence, si
     if (find_size(fd, &drive->facts) || drive->facts.bytes < DRIVE_BYTES_MIN)
         return refuse(drive, fd, sentence, sentence_bytes,
                       "is no file or block device of at least 1 MiB");
+    signature_find(open->path, drive->facts.signature);
     drive->fd = fd;
     drive->facts.online = true;
     return 0;
@@ -214,6 +215,7 @@ int drives_look(const char *path, struct drive_facts *facts)
         return -1;
     }
     make_serial(path, facts->serial);
+    signature_find(path, facts->signature);
     facts->online = true;
     return fd;
 }

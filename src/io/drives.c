@@ -100,6 +100,10 @@ int drives_fd(const struct drives *drives, uint32_t drive)
 void drives_found(struct drives *drives, uint32_t index, bool present)
 {
     struct drive *drive = &drives->at[index];
+    if (!present && drive->absent && drive->under_way == 0 && drive->fd >= 0) {
+        close(drive->fd); /* its lock would keep another slot from that file */
+        drive->fd = -1;
+    }
     if (drive->absent == !present)
         return;
     drive->absent = !present;

@@ -14,6 +14,7 @@
 #include "base/trace.h"
 #include "command/actor.h"
 #include "io/ring.h"
+#include "io/signature.h"
 
 struct drives;
 
@@ -32,6 +33,7 @@ struct drive_facts {
     uint64_t bytes;
     uint32_t block_bytes; /* smallest request without read-modify-write: 512 or 4096 */
     char serial[DRIVE_SERIAL_BYTES];
+    char signature[SIGNATURE_BYTES]; /* of what lay there when it was opened; "": nothing */
 };
 
 /* `requests_max`: drive commands at a time. NULL: no memory. */
@@ -65,7 +67,8 @@ bool drives_next(struct drives *drives, struct drive_done *out);
 
 /* ---- put in and taken out while we run ---- */
 
-/* What a look at the path has found (worker): the file is gone from there, or is there again. */
+/* What a look at the path has found (worker): the file is gone from there, or is there again. Found
+ * gone twice, and idle, it is closed. */
 void drives_found(struct drives *drives, uint32_t drive, bool present);
 /* The descriptor, for that look; -1: offline. */
 int drives_fd(const struct drives *drives, uint32_t drive);

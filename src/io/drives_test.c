@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "command/inventory.h"
+
 #include "io/drives_state.h"
 
 enum { DRIVE_BYTES = 8 << 20, REQUESTS = 64 };
@@ -299,6 +301,8 @@ static void another_file_is_seated(void **state)
     submit((uint32_t)drive, 8, DRIVE_READ, 0, 4096, slice_none(), false);
     assert_int_equal(await().status, DRIVE_GONE);
     assert_int_equal(await().status, DRIVE_GONE);
+    drives_found(drives, (uint32_t)drive, false);
+    assert_int_equal(drives_fd(drives, (uint32_t)drive), -1); /* another may have that file */
     assert_true(drives_seat(drives, (uint32_t)drive, fd, &facts));
     submit((uint32_t)drive, 8, DRIVE_READ, 0, 4096, slice_none(), false);
     struct drive_done done = await();
@@ -307,6 +311,30 @@ static void another_file_is_seated(void **state)
     slice_drop(&done.data);
     submit((uint32_t)drive, 8, DRIVE_READ, DRIVE_BYTES, 4096, slice_none(), false);
     assert_int_equal(await().status, DRIVE_MEDIUM_ERROR); /* beyond its end */
+}
+
+/* LUKS: six letters and a version. */
+static void what_lies_on_a_drive_is_named(void **state)
+{
+    (void)state;
+    static const uint8_t luks[] = {'L', 'U', 'K', 'S', 0xBA, 0xBE, 0, 1};
+    char sentence[512];
+    struct drive_facts facts;
+    int drive = try_open("mark", DRIVE_BYTES, false, sentence, sizeof sentence);
+    assert_true(drive >= 0);
+    drives_facts(drives, (uint32_t)drive, &facts);
+    assert_string_equal(facts.signature, "");
+    char path[128];
+    for (int own = 0; own < 2; own++) {
+        snprintf(path, sizeof path, "%s/mark%d", directory, own);
+        FILE *file = fopen(path, "w");
+        fwrite(own ? (const void *)DRIVE_POOL_MAGIC : luks, 1, sizeof luks, file);
+        fclose(file);
+        assert_int_equal(truncate(path, DRIVE_BYTES), 0);
+        drive = try_open(own ? "mark1" : "mark0", 0, false, sentence, sizeof sentence);
+        drives_facts(drives, (uint32_t)drive, &facts);
+        assert_string_equal(facts.signature, own ? "segue" : "crypto_LUKS");
+    }
 }
 
 static enum drive_status flush(uint32_t drive, int error)
@@ -469,6 +497,7 @@ int main(void)
         DISK(a_truncated_file_is_a_medium_error),
         DISK(a_vanished_file_is_gone),
         DISK(another_file_is_seated),
+        DISK(what_lies_on_a_drive_is_named),
         DISK(a_failed_flush_of_the_page_cache_is_never_made_good),
         DISK(a_drive_is_used_once),
         DISK(a_missing_drive_is_refused_or_offline),

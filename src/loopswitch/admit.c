@@ -199,6 +199,10 @@ void loopswitch_completed(struct loopswitch *x, const struct event *event, struc
         loopswitch_tested(x, tag, status, actions);
         return;
     }
+    if (tag & OWN_TAG && tag & WIPE_TAG) {
+        loopswitch_wiped(x, tag, status, actions);
+        return;
+    }
     if (tag & OWN_TAG) {
         x->flushes -= x->flushes > 0;
         if (status != DRIVE_OK)

@@ -46,6 +46,8 @@ static int judge(const struct loopswitch *x, const struct message *message, cons
     if ((drive->bank != BANK_NONE && drive->bank != group) ||
         (drive->wanted != BANK_NONE && drive->wanted != group) || drive->leaving)
         return -1;
+    if (drive->wipe)
+        return -1; /* its head is being wiped */
     if (back && (drive->wanted != BANK_NONE || drive->queued > 0))
         return -1; /* it may still be written for that bank */
     return x->drive_of_slot[slot];
@@ -86,6 +88,8 @@ static void left(struct loopswitch *x, int i, bool ok, struct actions *actions)
     else
         trace_info(x->trace, "slot %02d is free: bank g%d has given it back", drive->slot,
                    drive->left + 1);
+    if (ok) /* its superblock was wiped */
+        x->config.drive[i].content = DRIVE_CONTENT_NONE;
     answer_asker(x, i, ok, actions);
     drive->leaving = false;
 }

@@ -209,8 +209,8 @@ void loopswitch_tray(struct loopswitch *x, const struct event *event, struct act
         return;
     x->config.drive[i].bytes = event->tray.bytes;
     x->config.drive[i].block_bytes = event->tray.block_bytes;
+    x->config.drive[i].content = event->tray.content;
     struct text serial = text_in(x->config.drive[i].serial, sizeof x->config.drive[i].serial);
     text_append(&serial, event->tray.serial);
     drive->again_ns = x->now_ns; /* it is tested at once */
-    loopswitch_news(x);
 }

@@ -122,8 +122,9 @@ static void go_round(const struct loopswitch *x, size_t phase, const struct driv
     }
 }
 
-void loopswitch_take_addresses(struct loopswitch *x, uint32_t looplet)
+bool loopswitch_take_addresses(struct loopswitch *x, uint32_t looplet)
 {
+    bool changed = false;
     struct al_pa_map map = {{0}};
     const struct drive *port[LOOPLET_SLOTS];
     uint8_t got[LOOPLET_SLOTS];
@@ -149,16 +150,20 @@ void loopswitch_take_addresses(struct loopswitch *x, uint32_t looplet)
             continue;
         drive->al_pa = got[i];
         loopswitch_changed(x);
-        loopswitch_news(x);
+        changed = true;
     }
+    return changed;
 }
 
 /* ---- initialisation ---- */
 
 void loopswitch_join(struct loopswitch *x, struct drive *drive, struct actions *actions)
 {
+    bool was_absent = drive->state == LOOP_PORT_ABSENT;
     loopswitch_become(x, drive, LOOP_PORT_ONLINE, "it answers", actions);
-    loopswitch_take_addresses(x, looplet_of(drive));
+    drive->life += was_absent;
+    if (loopswitch_take_addresses(x, looplet_of(drive)) || was_absent)
+        loopswitch_tell_anew(x);
 }
 
 void loopswitch_lip(struct loopswitch *x, uint32_t looplet, struct actions *actions)

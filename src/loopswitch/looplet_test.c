@@ -41,6 +41,15 @@ static void answer(struct bench *b, uint64_t tag, enum drive_status status)
     bench_complete(b, tag, status, slice_none());
 }
 
+/* The units that were logged in have new logins: what they send by the old ones is refused. */
+static void take_logins(struct bench *b)
+{
+    uint64_t before = b->login[A];
+    assert_true(bench_take_login(b, A));
+    assert_true(bench_take_login(b, B));
+    assert_int_not_equal(b->login[A], before);
+}
+
 static void vanish(struct bench *b, int slot)
 {
     uint64_t tag = 0;
@@ -145,7 +154,9 @@ static void test_gone_drive_comes_back(void **state)
     bench_work(&b);
     vanish(&b, 0);
     assert_int_equal(bench_ask_read(&b, A, 0, 1, NULL), DRIVE_GONE);
-    assert_int_equal(bench_ask_read(&b, A, 2, 1, NULL), DRIVE_OK); /* another is not touched */
+    uint64_t tag;
+    assert_int_equal(bench_ask_read(&b, A, 2, 1, &tag), DRIVE_OK); /* another is not touched */
+    bench_complete_read(&b, tag);
     uint64_t waits[] = {MS(250), MS(500), MS(1000), MS(2000), MS(4000), MS(8000), MS(8000)};
     for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
         bench_wait_ns(&b, waits[i] - MS(1));
@@ -162,6 +173,7 @@ static void test_gone_drive_comes_back(void **state)
     uint64_t test = test_of(&b, 0);
     bench_complete_read(&b, test);
     assert_int_equal(state_of(&b, 0), LOOP_PORT_ONLINE);
+    take_logins(&b);
     answer(&b, test, DRIVE_GONE); /* twice: nobody's */
     assert_int_equal(state_of(&b, 0), LOOP_PORT_ONLINE);
     bench_wait_ns(&b, MS(25));
@@ -188,6 +200,7 @@ static void test_flapping_is_bypassed(void **state)
         answer(&b, test_of(&b, 0), DRIVE_OK);
         if (state_of(&b, 0) == LOOP_PORT_BYPASSED)
             break;
+        take_logins(&b);
     }
     assert_in_range(joins, 4, 12);
     assert_int_equal(status_of(&b, 0).counters.bypasses, 1);
@@ -286,6 +299,7 @@ static void test_verdicts(void **state)
         if (s.state == LOOP_PORT_ABSENT) {
             bench_wait_ns(&b, MS(8000));
             bench_complete_read(&b, test_of(&b, 0));
+            take_logins(&b);
         }
     }
     bench_end(&b);
@@ -426,31 +440,39 @@ static void test_hot_add(void **state)
     b.config.drive[2].online = false;
     b.config.drive[2].bytes = 0;
     bench_boot(&b);
+    bench_wait_ns(&b, 0);
+    answer(&b, test_of(&b, 0), DRIVE_GONE);
     bench_work(&b);
     uint64_t login = b.login[A], tag = 0;
-    bench_wait_ns(&b, 0);
     assert_int_equal(bench_ask_read(&b, A, 2, 1, &tag), DRIVE_OK);
-    bench_wait_ns(&b, MS(100));
-    bench_step(&b, (struct event){.kind = EVENT_TRAY,
-                                  .tray = {.slot = 4,
-                                           .online = true,
-                                           .bytes = 8 << 20,
-                                           .block_bytes = 512,
-                                           .serial = "fresh"}});
+    struct event put_in = {.kind = EVENT_TRAY};
+    put_in.tray.slot = 4;
+    put_in.tray.online = true;
+    put_in.tray.bytes = 8 << 20;
+    put_in.tray.block_bytes = 512;
+    put_in.tray.serial = "fresh";
+    bench_step(&b, put_in);
+    bench_complete_read(&b, test_of(&b, 0)); /* it is tested at once */
+    assert_int_equal(state_of(&b, 4), LOOP_PORT_ONLINE);
+    assert_null(bench_said(&b, MESSAGE_LOGIN_ACCEPT, A)); /* not before its read has ended */
+    assert_true(bench_take_login(&b, B));
+    assert_int_equal(bench_ask_read(&b, A, 2, 1, NULL), DRIVE_REFUSED_LOGIN);
+    bench_complete_read(&b, tag);
+    assert_null(bench_said(&b, MESSAGE_DRIVE_RESPONSE, A)); /* the new login says that it is over */
     const struct message *m = bench_said(&b, MESSAGE_LOGIN_ACCEPT, A);
-    assert_non_null(m); /* under the login that it has */
-    assert_int_equal(m->login.login, login);
+    assert_non_null(m);
+    assert_int_not_equal(m->login.login, login);
+    assert_int_equal(m->login.login >> LOGIN_LIFE_SHIFT, login >> LOGIN_LIFE_SHIFT);
     assert_int_equal(m->login.drives, 3);
     struct cursor c = cursor_of(slice_bytes(m->payload), m->payload.length);
-    struct drive_info info;
+    struct drive_info info[3];
     for (int i = 0; i < 3; i++)
-        drive_info_get(&c, &info);
-    assert_string_equal(info.serial, "fresh");
-    assert_int_equal(info.bytes, 8 << 20);
-    assert_int_equal(info.block_bytes, 512);
-    assert_non_null(bench_said(&b, MESSAGE_LOGIN_ACCEPT, B));
-    bench_complete_read(&b, tag); /* what the other port does goes on */
-    assert_non_null(bench_said(&b, MESSAGE_DRIVE_RESPONSE, A));
+        drive_info_get(&c, &info[i]);
+    assert_string_equal(info[2].serial, "fresh");
+    assert_int_equal(info[2].bytes, 8 << 20);
+    assert_int_equal(info[2].block_bytes, 512);
+    assert_true(info[2].online);
+    assert_int_not_equal(info[2].life, info[0].life); /* it was away */
     bench_step(&b, (struct event){.kind = EVENT_TRAY, .tray = {.slot = 5, .online = true}});
     bench_step(&b, (struct event){.kind = EVENT_TRAY, .tray = {.slot = 200, .online = true}});
     bench_end(&b);
@@ -503,6 +525,53 @@ static void test_unit_ports(void **state)
     bench_end(&b);
 }
 
+/* ---- what a drive carries ---- */
+
+static uint8_t content_of(const struct bench *b, int slot)
+{
+    return status_of(b, slot).content;
+}
+
+static void test_adopting(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    loopswitch_free(b.x);
+    b.config.drive[2].content = DRIVE_CONTENT_FOREIGN; /* slot 4 */
+    b.config.drive[2].bytes = 8 << 20;
+    bench_boot(&b);
+    bench_work(&b);
+    assert_memory_equal(ask(&b, "adopt 0"), "refused: it belongs to a group", 30);
+    for (int failing = 1; failing >= 0; failing--) {
+        assert_null(ask(&b, "adopt 4"));
+        const struct action *head = bench_done(&b, ACTION_DRIVE, 0);
+        const struct action *end = bench_done(&b, ACTION_DRIVE, 1);
+        assert_int_equal(head->drive.op, DRIVE_FILL);
+        assert_int_equal(head->drive.offset, 0);
+        assert_int_equal(head->drive.data.length, 0); /* zeroes */
+        assert_int_equal(end->drive.offset + end->drive.length, 8 << 20);
+        uint64_t tag = head->drive.tag;
+        assert_memory_equal(ask(&b, "adopt 4"), "refused: it is being wiped", 26);
+        assert_false(bench_ask_assign(&b, A, 4, 1)); /* nobody takes it meanwhile */
+        assert_non_null(bench_said(&b, MESSAGE_ASSIGN_ANSWER, A));
+        answer(&b, tag, DRIVE_OK);
+        answer(&b, tag, failing ? DRIVE_MEDIUM_ERROR : DRIVE_OK);
+        if (!failing) {
+            assert_int_equal(bench_done(&b, ACTION_DRIVE, 0)->drive.op, DRIVE_FLUSH);
+            assert_int_equal(content_of(&b, 4), DRIVE_CONTENT_FOREIGN);
+            answer(&b, tag, DRIVE_OK);
+            assert_non_null(bench_said(&b, MESSAGE_LOGIN_ACCEPT, A)); /* the units hear of it */
+        }
+        const char *said = bench_done(&b, ACTION_REPLY, 0)->notice.text;
+        assert_int_equal(strncmp(said, "refused: ", 9) == 0, failing);
+        assert_int_equal(content_of(&b, 4), failing ? DRIVE_CONTENT_FOREIGN : DRIVE_CONTENT_NONE);
+        answer(&b, tag, DRIVE_OK); /* nobody's */
+    }
+    bench_assign(&b, A, 4, 1);
+    bench_end(&b);
+}
+
 /* A state of version 1 knew no addresses: it is read, and they are taken anew. */
 static void test_version_1_is_read(void **state)
 {
@@ -541,6 +610,7 @@ int main(void)
         cmocka_unit_test(test_hot_add),
         cmocka_unit_test(test_hot_removal),
         cmocka_unit_test(test_unit_ports),
+        cmocka_unit_test(test_adopting),
         cmocka_unit_test(test_version_1_is_read),
     };
     return cmocka_run_group_tests_name("looplets", tests, NULL, NULL);

@@ -217,7 +217,6 @@ void loopswitch_step(struct loopswitch *x, const struct event *event, struct act
     loopswitch_fences_go_on(x, actions);
     loopswitch_tests_go_on(x, actions);
     loopswitch_logins_go_on(x, actions);
-    loopswitch_news_go_on(x, actions);
     loopswitch_store_goes_on(x, actions);
     loopswitch_signals_go_on(x, actions);
     stop_goes_on(x, actions);
@@ -314,6 +313,7 @@ bool loopswitch_drive(const struct loopswitch *x, uint32_t i, struct loopswitch_
         .state = drive->state,
         .looplet = drive->slot / LOOPLET_SLOTS,
         .al_pa = drive->al_pa,
+        .content = x->config.drive[i].content,
         .located = drive->located,
         .counters = drive->counters,
     };

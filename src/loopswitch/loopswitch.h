@@ -12,7 +12,8 @@
  * and kept. A port that errs too often, or comes and goes, is bypassed, tested, and taken back; one
  * that a person bypasses stays out until a person releases it, also over restarts.
  *
- * EVENT_REQUEST: "lip", "lip LOOPLET", "bypass SLOT", "release SLOT", "locate SLOT on" (off).
+ * EVENT_REQUEST: "lip", "lip LOOPLET", "bypass SLOT", "release SLOT", "locate-on SLOT", "locate-off
+ * SLOT", "adopt SLOT": whatever lies on a free drive is wiped.
  */
 
 #include "base/histogram.h"
@@ -66,7 +67,8 @@ struct loopswitch_config {
         uint64_t bytes;
         uint32_t block_bytes;
         char serial[24];
-        uint8_t al_pa; /* assigned by the fabric: by the configuration; 0: none is */
+        uint8_t content; /* enum drive_content: what lay on it when it was opened */
+        uint8_t al_pa;   /* assigned by the fabric: by the configuration; 0: none is */
     } drive[SLOT_MAX];
     /* what ACTION_STORE last stored, or nothing (length 0) */
     uint32_t stored_length;
@@ -93,6 +95,7 @@ struct loopswitch_drive_status {
     uint32_t queued;
     enum loop_port_state state;
     uint8_t looplet, al_pa;
+    uint8_t content; /* enum drive_content */
     bool located;
     uint64_t test_ns; /* off the loop: when it is tested next; 0: it is not */
     struct loop_port_counters counters;

@@ -71,6 +71,8 @@ static void put_inventory(const struct loopswitch *x, struct buffer *buffer)
             .bank = drive->bank,
             .online = loopswitch_on_line(drive),
             .al_pa = drive->al_pa,
+            .content = x->config.drive[i].content,
+            .life = drive->life,
             .block_bytes = x->config.drive[i].block_bytes,
             .bytes = x->config.drive[i].bytes,
         };
@@ -93,7 +95,6 @@ static void send_inventory(struct loopswitch *x, int module, int group, struct b
                                             .login = port->login,
                                             .drives = x->config.drives};
     message->payload = slice_of(buffer, 0, (uint32_t)x->config.drives * DRIVE_INFO_BYTES);
-    port->news = false;
     port->counters.frames_out++;
 }
 
@@ -132,27 +133,18 @@ void loopswitch_logins_go_on(struct loopswitch *x, struct actions *actions)
         }
 }
 
-void loopswitch_news(struct loopswitch *x)
-{
-    for (int m = 0; m < MODULE_MAX; m++)
-        for (int g = 0; g < x->config.groups; g++)
-            x->port[m][g].news = x->port[m][g].login != 0;
-}
-
-/* Under the login that the unit has: nothing that is under way is touched. */
-void loopswitch_news_go_on(struct loopswitch *x, struct actions *actions)
+void loopswitch_tell_anew(struct loopswitch *x)
 {
     for (int m = 0; m < MODULE_MAX; m++)
         for (int g = 0; g < x->config.groups; g++) {
             struct port *port = &x->port[m][g];
-            if (!port->news || !port->login)
+            if (!port->login)
                 continue;
-            struct buffer *buffer =
-                buffer_get(x->buffers, (uint32_t)x->config.drives * DRIVE_INFO_BYTES);
-            if (!buffer)
-                return; /* the next signal's step tries again */
-            put_inventory(x, buffer);
-            send_inventory(x, m, g, buffer, actions);
+            port->login = 0;
+            port->wants_login = true;
+            port->wanted = port->member;
+            port->login_end_ns = x->now_ns + x->config.limits.drain_ns;
+            port->retry_ns = 0;
         }
 }
 

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "loopswitch/state.h"
 
-static void reply(uint64_t tag, const char *words, struct actions *actions)
+void loopswitch_reply(uint64_t tag, const char *words, struct actions *actions)
 {
     struct action *action = actions_add(actions, ACTION_REPLY);
     action->notice.tag = tag;
@@ -34,10 +34,11 @@ void loopswitch_requests_stored(struct loopswitch *x, bool ok, struct actions *a
         if (!x->request[i].waiting || x->request[i].version > x->settled)
             continue;
         x->request[i].waiting = false;
-        reply(x->request[i].tag,
-              ok ? x->request[i].answer
-                 : "refused: it is so now, but could not be stored and ends with a restart",
-              actions);
+        loopswitch_reply(
+            x->request[i].tag,
+            ok ? x->request[i].answer
+               : "refused: it is so now, but could not be stored and ends with a restart",
+            actions);
     }
 }
 
@@ -104,6 +105,13 @@ static const char *locate_off(struct loopswitch *x, struct drive *drive, uint32_
     return "its light is off";
 }
 
+static const char *adopt(struct loopswitch *x, struct drive *drive, uint32_t number, uint64_t tag,
+                         struct actions *actions)
+{
+    (void)number;
+    return loopswitch_adopt(x, drive, tag, actions);
+}
+
 static const struct {
     const char *word;
     bool of_slot; /* its number is that of a slot; else of a looplet, which may be left out */
@@ -115,6 +123,7 @@ static const struct {
     {"release", true, release},
     {"locate-on", true, locate_on},
     {"locate-off", true, locate_off},
+    {"adopt", true, adopt},
 };
 
 /* "word" or "word 7": the number, UINT32_MAX if there is none; false: it is not that word. */
@@ -149,7 +158,7 @@ static const char *act(struct loopswitch *x, const char *text, uint64_t tag,
                    ? verbs[i].act(x, &x->drive[x->drive_of_slot[number]], number, tag, actions)
                    : "refused: there is no such slot";
     }
-    return "refused: it knows lip, bypass, release, locate-on and locate-off";
+    return "refused: it knows lip, bypass, release, adopt, locate-on and locate-off";
 }
 
 void loopswitch_request(struct loopswitch *x, const struct event *event, struct actions *actions)
@@ -157,5 +166,5 @@ void loopswitch_request(struct loopswitch *x, const struct event *event, struct 
     const char *answer = x->stopping ? "refused: it is being stopped"
                                      : act(x, event->request.text, event->request.tag, actions);
     if (answer)
-        reply(event->request.tag, answer, actions);
+        loopswitch_reply(event->request.tag, answer, actions);
 }

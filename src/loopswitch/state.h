@@ -45,7 +45,6 @@ struct port {
     uint64_t retry_ns;     /* not before: there was no buffer for the inventory */
     uint64_t signal_ns;    /* the unit's clock in its last signal ... */
     uint64_t signal_at;    /* ... and when that came; 0: none came */
-    bool news;             /* its inventory is not what it was told */
     struct loop_port_counters counters;
 };
 
@@ -81,11 +80,17 @@ struct drive {
     uint8_t al_pa;     /* AL_PA_NONE: it has never taken part */
     bool by_hand;      /* durable: bypassed until a person releases it */
     bool located;      /* its light is on */
+    uint16_t life;     /* counts how often it came onto the loop */
     bool testing;      /* a test of the port is under way ... */
     uint64_t test;     /* ... by this tag */
     uint64_t test_ns;  /* when the last one began */
     uint64_t again_ns; /* off the loop: when it is tested next */
     uint64_t back_off_ns;
+    /* being adopted: adopt.c */
+    uint64_t wipe; /* tag of what is under way; 0: nothing is */
+    uint32_t wipes;
+    bool wipe_failed, wipe_flushing;
+    uint64_t wipe_request;
     uint64_t online_ns; /* since when it is on the loop */
     struct {
         uint64_t begin_ns;
@@ -144,9 +149,11 @@ struct loopswitch {
     } request[REQUESTS_MAX];
 };
 
-/* Tags of commands of our own have this bit; those below TEST_TAG are flushes at the end. */
+/* Tags of commands of our own have this bit; those without TEST_TAG and
+ * WIPE_TAG are flushes at the end. */
 #define OWN_TAG (1ull << 63)
 #define TEST_TAG (1ull << 8)
+#define WIPE_TAG (1ull << 9)
 
 /* It takes commands, or will in a moment, and has ended all that it was given up on. */
 static inline bool loopswitch_on_line(const struct drive *drive)
@@ -175,16 +182,17 @@ void loopswitch_login(struct loopswitch *x, const struct message *message);
 /* Answers the logins that need wait no longer. */
 void loopswitch_logins_go_on(struct loopswitch *x, struct actions *actions);
 void loopswitch_signals_go_on(struct loopswitch *x, struct actions *actions);
-/* Tells every unit that is logged in of a changed inventory, once there is a buffer for it. */
-void loopswitch_news(struct loopswitch *x);
-void loopswitch_news_go_on(struct loopswitch *x, struct actions *actions);
+/* The inventory has changed: every unit that is logged in gets a new login, once what it sent under
+ * its earlier one has ended. Nothing that it sent before it knew reaches a drive. */
+void loopswitch_tell_anew(struct loopswitch *x);
 
 /* ---- looplet.c ---- */
 const char *loopswitch_state_name(enum loop_port_state state);
 void loopswitch_become(struct loopswitch *x, struct drive *drive, enum loop_port_state state,
                        const char *why, struct actions *actions);
-/* The ports of a looplet, as they are now, take addresses. Others keep theirs. */
-void loopswitch_take_addresses(struct loopswitch *x, uint32_t looplet);
+/* The ports of a looplet, as they are now, take addresses. Others keep theirs. True: one of them
+ * has another one than before. */
+bool loopswitch_take_addresses(struct loopswitch *x, uint32_t looplet);
 /* A drive that is off the loop answers: its looplet is initialised, and it takes part. */
 void loopswitch_join(struct loopswitch *x, struct drive *drive, struct actions *actions);
 /* LIP: every port of that looplet is tested, and takes part only if it answers. */
@@ -208,7 +216,15 @@ uint64_t loopswitch_tests_wake_ns(const struct loopswitch *x);
 /* The world says what is in a slot now. */
 void loopswitch_tray(struct loopswitch *x, const struct event *event, struct actions *actions);
 
+/* ---- adopt.c ---- */
+/* Wipes what lies on a free drive: its head and its end. NULL: the answer comes later. */
+const char *loopswitch_adopt(struct loopswitch *x, struct drive *drive, uint64_t request,
+                             struct actions *actions);
+void loopswitch_wiped(struct loopswitch *x, uint64_t tag, enum drive_status status,
+                      struct actions *actions);
+
 /* ---- request.c ---- */
+void loopswitch_reply(uint64_t request, const char *words, struct actions *actions);
 void loopswitch_request(struct loopswitch *x, const struct event *event, struct actions *actions);
 void loopswitch_requests_stored(struct loopswitch *x, bool ok, struct actions *actions);
 

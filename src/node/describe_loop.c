@@ -84,6 +84,8 @@ static json_t *describe_drive(const struct node *node, const struct part *part,
         (json_int_t)drive->writes, "read_bytes", (json_int_t)drive->read_bytes, "written_bytes",
         (json_int_t)drive->written_bytes, "errors", (json_int_t)drive->errors, "queued",
         (json_int_t)drive->queued, "serial", facts.serial);
+    if (drive->content != DRIVE_CONTENT_NONE && drive->bank == BANK_NONE)
+        json_object_set_new(entry, "carries", json_string(facts.signature));
     json_t *port = describe_port(drive);
     json_object_update(entry, port);
     json_decref(port);

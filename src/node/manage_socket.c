@@ -9,6 +9,7 @@
 #include "array/manage.h"
 #include "iswitch/iswitch.h"
 #include "iswitch/manager.h"
+#include "node/capture.h"
 #include "node/describe.h"
 #include "node/history.h"
 #include "node/node_state.h"
@@ -316,6 +317,25 @@ static void do_cut(struct manage_socket *socket, struct connection *c, const jso
         say_refused(socket, c, "there is no link to that process");
 }
 
+/* From then on the connection carries records, until the next line. */
+static void do_capture(struct manage_socket *socket, struct connection *c, const json_t *request)
+{
+    struct node *node = socket->node;
+    const char *name = json_string_value(json_object_get(request, "part"));
+    struct part *part = NULL;
+    for (uint8_t i = 0; name && i < node->parts; i++)
+        if (strcmp(node->part[i].trace.name, name) == 0)
+            part = &node->part[i];
+    if (capture_end(node, c->stream))
+        return;
+    if (!part)
+        say_refused(socket, c, "capture needs a part of this process");
+    else if (!capture_begin(node, c->stream, part))
+        say_refused(socket, c, "too many captures are under way in this process; end one");
+    else
+        say(socket, c, json_pack("{s:s, s:s}", "status", "good", "text", "capturing"));
+}
+
 static void do_stop(struct manage_socket *socket, struct connection *c, const json_t *request)
 {
     (void)request;
@@ -327,8 +347,9 @@ static const struct {
     const char *verb;
     void (*act)(struct manage_socket *socket, struct connection *c, const json_t *request);
 } verbs[] = {
-    {"status", do_status},   {"metrics", do_metrics}, {"manage", do_manage}, {"events", do_events},
-    {"request", do_request}, {"stop", do_stop},       {"cut", do_cut},
+    {"status", do_status}, {"metrics", do_metrics}, {"manage", do_manage},
+    {"events", do_events}, {"request", do_request}, {"stop", do_stop},
+    {"cut", do_cut},       {"capture", do_capture},
 };
 
 static void take_line(struct manage_socket *socket, struct connection *c)
@@ -344,7 +365,7 @@ static void take_line(struct manage_socket *socket, struct connection *c)
     else
         say_refused(socket, c,
                     "a request is one line of JSON with a verb: status, metrics, manage, "
-                    "events, request, stop or cut");
+                    "events, request, stop, cut or capture");
     json_decref(request);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "iswitch/iswitch.h"
+#include "node/capture.h"
 #include "node/manage_socket.h"
 
 void node_receive(struct node *node, struct part *part, uint32_t stream)
@@ -16,8 +17,10 @@ void node_receive(struct node *node, struct part *part, uint32_t stream)
         streams_receive(streams, stream, iswitch_sink(part->machine, stream));
 }
 
-static void carry_send(struct node *node, const struct message *message)
+static void carry_send(struct node *node, const struct part *part, const struct message *message)
 {
+    if (node->captures)
+        capture_message(node, part, message, true);
     if (!node_part_at(node, message->to)) {
         links_send(loop_links(node->loop), message);
         return;
@@ -78,7 +81,7 @@ static void carry_one(struct node *node, struct part *part, struct action *actio
     struct streams *streams = loop_streams(node->loop);
     switch (action->kind) {
     case ACTION_SEND:
-        carry_send(node, &action->message);
+        carry_send(node, part, &action->message);
         return;
     case ACTION_REGISTER_READ:
         carry_register(node, part, JOB_REGISTER_READ, action);

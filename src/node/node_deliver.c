@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "base/must.h"
+#include "node/capture.h"
 #include "node/manage_socket.h"
 
 /* ---- messages ---- */
@@ -13,6 +14,8 @@
 static void deliver_message(struct node *node, struct part *part, const struct message *message)
 {
     struct event event = {.kind = EVENT_MESSAGE, .message = message};
+    if (node->captures)
+        capture_message(node, part, message, false);
     node_step(node, part, &event);
 }
 
@@ -167,6 +170,7 @@ static void deliver_tray(struct node *node, const struct drive_tray *tray)
     event.tray.online = tray->facts.online;
     event.tray.bytes = tray->facts.bytes;
     event.tray.block_bytes = tray->facts.block_bytes;
+    event.tray.content = node_content(&tray->facts);
     event.tray.serial = tray->facts.serial;
     node_step(node, part, &event);
 }

@@ -69,6 +69,14 @@ static void say_drive(struct node *node, const char *name, const struct drive_fa
                              : "through the page cache: its file system takes no O_DIRECT");
 }
 
+uint8_t node_content(const struct drive_facts *facts)
+{
+    if (!*facts->signature)
+        return DRIVE_CONTENT_NONE;
+    return strcmp(facts->signature, SIGNATURE_POOL) == 0 ? DRIVE_CONTENT_POOL
+                                                         : DRIVE_CONTENT_FOREIGN;
+}
+
 static int open_drive(struct node *node, struct part *part, const struct config_drive *drive,
                       bool existed, struct loopswitch_config *out, char *sentence, size_t bytes)
 {
@@ -93,6 +101,7 @@ static int open_drive(struct node *node, struct part *part, const struct config_
     out->drive[out->drives].slot = drive->slot;
     out->drive[out->drives].online = facts.online;
     out->drive[out->drives].al_pa = drive->al_pa;
+    out->drive[out->drives].content = node_content(&facts);
     out->drive[out->drives].bytes = facts.bytes;
     out->drive[out->drives].block_bytes = facts.block_bytes;
     memcpy(out->drive[out->drives].serial, facts.serial, sizeof facts.serial);

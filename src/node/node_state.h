@@ -17,10 +17,18 @@ enum {
     NODE_DRIVE_COMMANDS =
         128, /* under way on one drive: a unit's depth, and as many second tries */
     NODE_PATH_BYTES = 512,
+    NODE_CAPTURE_MAX = 4,
 };
 
 struct manage_socket;
 struct history;
+
+/* Somebody who wants to see what a part says and hears: capture.c. */
+struct node_capture {
+    uint32_t stream;
+    const struct part *part;
+    uint64_t missed;
+};
 
 struct node {
     const struct config *config;
@@ -47,6 +55,8 @@ struct node {
     uint32_t closed_count;
     struct manage_socket *manage_socket;
     struct history *history;
+    struct node_capture capture[NODE_CAPTURE_MAX];
+    uint8_t captures;
     struct notify notify;
     bool stopping, stopped;
     uint64_t stop_by_ns, next_tick_ns;
@@ -57,6 +67,8 @@ int node_build_sockets(struct node *node, char *sentence, size_t sentence_bytes)
 int node_build_parts(struct node *node, char *sentence, size_t sentence_bytes);
 /* node_loops.c: opens the drives of a loop switch and makes it. */
 int node_build_loop(struct node *node, uint8_t number, char *sentence, size_t sentence_bytes);
+/* Of what lay on a drive: an enum drive_content. */
+uint8_t node_content(const struct drive_facts *facts);
 bool node_is_member(const struct config *config, int module, int group);
 struct part *node_add_part(struct node *node, const struct part_kind *kind, port_id port);
 

@@ -37,6 +37,8 @@ enum segue_flag {
     SEGUE_FLAG_CHUNK,
     SEGUE_FLAG_POOL,
     SEGUE_FLAG_SIZE,
+    SEGUE_FLAG_WRITE,
+    SEGUE_FLAG_COUNT,
     SEGUE_FLAG_BLOCK,
     SEGUE_FLAG_LUN,
     SEGUE_FLAG_READ_ONLY,
@@ -153,6 +155,7 @@ int segue_switch_list(const struct segue_call *call);
 int segue_switch_drain(const struct segue_call *call);
 int segue_switch_resume(const struct segue_call *call);
 int segue_switch_reload(const struct segue_call *call);
+int segue_capture(const struct segue_call *call);
 int segue_loop_show(const struct segue_call *call);
 int segue_loop_lip(const struct segue_call *call);
 int segue_loop_bypass(const struct segue_call *call);
@@ -160,6 +163,7 @@ int segue_loop_release(const struct segue_call *call);
 int segue_drive_list(const struct segue_call *call);
 int segue_drive_show(const struct segue_call *call);
 int segue_drive_locate(const struct segue_call *call);
+int segue_drive_adopt(const struct segue_call *call);
 int segue_drive_fail(const struct segue_call *call);
 int segue_group_list(const struct segue_call *call);
 int segue_group_takeovers(const struct segue_call *call);

@@ -122,6 +122,9 @@ static void show_place(const json_t *drive)
            size, status_number_of(drive, "block_bytes"),
            status_flag_of(drive, "direct") ? ", direct" : ", through the page cache");
     printf("  serial  %s\n", status_text_of(drive, "serial"));
+    if (*status_text_of(drive, "carries"))
+        printf("  carries %s: no pool is made of it before segue drive adopt wipes it\n",
+               status_text_of(drive, "carries"));
 }
 
 static void show_load(const json_t *drive)
@@ -191,6 +194,36 @@ int segue_drive_locate(const struct segue_call *call)
     int code;
     struct objects *o = objects_open(call, &code);
     return o ? objects_close(o, locate(o)) : code;
+}
+
+/* Whatever lies on it is lost: a pool can be made of it then. */
+static int adopt(struct objects *o)
+{
+    const char *name = o->call->argument[0];
+    int drive = objects_drive(o, name);
+    char doing[120];
+    if (drive < 0)
+        return SEGUE_EXIT_NO_OBJECT;
+    const json_t *entry = status_find(gather(o), "name", name);
+    if (*status_text_of(entry, "pool"))
+        return segue_fail(o->call, SEGUE_EXIT_REFUSED, "IN_USE", "take another drive",
+                          "cannot adopt drive %.40s: it is in pool %s", name,
+                          status_text_of(entry, "pool"));
+    if (entry && !*status_text_of(entry, "carries")) {
+        printf("drive %s carries nothing that is in the way\n", name);
+        return SEGUE_EXIT_DONE;
+    }
+    snprintf(doing, sizeof doing, "wipes drive %.40s, which carries %.30s", name,
+             status_text_of(entry, "carries"));
+    int code = objects_confirm(o->call, doing, name);
+    return code == SEGUE_EXIT_DONE ? say(o, drive, "adopt") : code;
+}
+
+int segue_drive_adopt(const struct segue_call *call)
+{
+    int code;
+    struct objects *o = objects_open(call, &code);
+    return o ? objects_close(o, adopt(o)) : code;
 }
 
 /* The record says that it has failed; its port is bypassed by hand, so that it does not come back

@@ -70,19 +70,6 @@ static void tell_array(struct unit *x, int l)
     amend_drives_told(x);
 }
 
-/* Of the login that we have: its drives are not what it said before. */
-static void tell_news(struct unit *x, int l, const struct message *message)
-{
-    struct drive_info drives[SLOT_MAX];
-    struct cursor c = cursor_read(slice_bytes(message->payload), message->payload.length);
-    for (int i = 0; i < message->login.drives; i++)
-        drive_info_get(&c, &drives[i]);
-    if (c.failed)
-        trace_warn(x->trace, "malformed inventory from loop switch %d", l);
-    else
-        array_loop_news(x->array, l, drives, message->login.drives);
-}
-
 static bool reborn(const struct loop_state *loop)
 {
     return loop->trusted_life != 0 && loop->life != loop->trusted_life &&
@@ -91,8 +78,34 @@ static bool reborn(const struct loop_state *loop)
 
 void loops_trust(struct unit *x)
 {
-    for (int l = 0; l < x->config.loops; l++)
+    for (int l = 0; l < x->config.loops; l++) {
         x->loop[l].trusted_life = x->loop[l].life;
+        x->loop[l].reseated = 0;
+    }
+}
+
+/* Which drives were off their loop since the login before: within one life of the loop switch. */
+static void note_lives(struct unit *x, int l)
+{
+    struct loop_state *loop = &x->loop[l];
+    struct cursor c = cursor_read(slice_bytes(loop->inventory), loop->inventory.length);
+    for (int i = 0; i < loop->drives; i++) {
+        struct drive_info info = {0};
+        drive_info_get(&c, &info);
+        if (c.failed || info.drive / 32 != l || info.drive % 32 >= SLOT_MAX)
+            break; /* tell_array() says so */
+        uint16_t *life = &loop->drive_life[info.drive % 32];
+        if (loop->lives_of == loop->life && *life != info.life)
+            loop->reseated |= 1u << info.drive % 32;
+        *life = info.life;
+    }
+    loop->lives_of = loop->life;
+}
+
+/* It may have lost what it had not flushed, or be another one. */
+static bool doubtful(const struct unit *x, int d)
+{
+    return reborn(&x->loop[d / 32]) || (x->loop[d / 32].reseated >> d % 32 & 1);
 }
 
 /* Nobody else has what that drive had: it goes on with what it has, and that is said. */
@@ -109,15 +122,19 @@ static void say_lost(struct unit *x, int d)
                    d % 32);
 }
 
-/* We lead, and it has begun a new life under us. */
+/* We lead, and it has begun a new life under us, or some of its drives were away. */
 static void doubt_drives(struct unit *x, int l)
 {
-    for (int s = 0; s < SLOT_MAX; s++)
+    for (int s = 0; s < SLOT_MAX; s++) {
+        if (!doubtful(x, l * 32 + s))
+            continue;
         if (array_drive_reborn(x->array, l * 32 + s))
             amend_drive(x, l * 32 + s, DRIVE_STATE_FAILED);
         else
             say_lost(x, l * 32 + s);
+    }
     x->loop[l].trusted_life = x->loop[l].life;
+    x->loop[l].reseated = 0;
 }
 
 void loops_login(struct unit *x, const struct message *message)
@@ -127,10 +144,6 @@ void loops_login(struct unit *x, const struct message *message)
     if (l >= x->config.loops || m->drives > SLOT_MAX || !member_same(m->member, x->self))
         return;
     struct loop_state *loop = &x->loop[l];
-    if (loop->logged_in && loop->login == m->login && !loop->up_wanted) {
-        tell_news(x, l, message);
-        return;
-    }
     loop->logged_in = true;
     loop->login = m->login;
     loop->life = m->login >> LOGIN_LIFE_SHIFT;
@@ -139,6 +152,7 @@ void loops_login(struct unit *x, const struct message *message)
     loop->drives = m->drives;
     slice_drop(&loop->inventory);
     loop->inventory = slice_ref(message->payload);
+    note_lives(x, l);
     loop->fence_sent = loop->fenced = false;
     if (leads(x) && !mutant(MUTANT_RETURN_BEFORE_FENCE)) {
         loop->fence_wanted = loop->up_wanted = true;
@@ -217,7 +231,7 @@ void loops_fence_answer(struct unit *x, const struct message *message)
     x->undrained[l] = mutant(MUTANT_UNDRAINED_NOT_FAILED) ? 0 : m->undrained;
     trace_detail(x->trace, "loop switch %d is fenced at epoch %llu", l,
                  (unsigned long long)m->held_epoch);
-    if (unit_primary(x) && reborn(loop))
+    if (unit_primary(x) && (reborn(loop) || loop->reseated))
         doubt_drives(x, l); /* before anything more is asked of them */
     if (loop->up_wanted)
         tell_array(x, l);
@@ -274,9 +288,9 @@ void loops_mark_absent(struct unit *x, struct record *record)
                           mutant(MUTANT_ABSENT_NOT_FAILED);
             if (undrained ? give_up(x, d) : !fenced && array_can_fail(x->array, d))
                 mark(x, record, d);
-            else if (!map_decides && reborn(&x->loop[d / 32]) && array_drive_reborn(x->array, d))
+            else if (!map_decides && doubtful(x, d) && array_drive_reborn(x->array, d))
                 mark(x, record, d);
-            else if (!map_decides && reborn(&x->loop[d / 32]))
+            else if (!map_decides && doubtful(x, d))
                 say_lost(x, d);
         }
     }

@@ -183,6 +183,10 @@ struct loop_state {
     /* Lives of its process, as its logins tell them apart. What it had not flushed in an earlier
      * one may be lost, with the power of its tray. */
     uint64_t life, trusted_life; /* 0: none */
+    /* Drives that were off their loop since we trusted them; each one's own life (inventory). */
+    uint32_t reseated;
+    uint64_t lives_of; /* the life in which drive_life was told */
+    uint16_t drive_life[SLOT_MAX];
 };
 
 struct volume_state {
