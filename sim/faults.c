@@ -197,7 +197,7 @@ static const struct variant *choose_variant(struct faults *f, enum kind kind)
 {
     static const struct variant *const of[KINDS][4] = {
         [KIND_MODULE] = {mishap_any_process, mishap_only_module, moment_module},
-        [KIND_SWITCH] = {mishap_any_process, mishap_only_switch},
+        [KIND_SWITCH] = {mishap_any_process, mishap_only_switch, moment_switch},
         [KIND_TRAY] = {mishap_any_process, tray_only, moment_tray},
         [KIND_REGISTER] = {mishap_only_register},
         [KIND_HOST] = {mishap_only_host},

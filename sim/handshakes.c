@@ -45,6 +45,7 @@ struct copy {
     uint8_t group, kind;
     struct command_id id;
     uint64_t epoch;     /* the highest that a copy was stamped with */
+    uint64_t first;     /* ... and that of its first sending */
     uint64_t proved_ns; /* the last proof, for any copy, that the host lived */
 };
 
@@ -196,8 +197,12 @@ static void take_copy(struct handshakes *h, const struct message *message)
     int group = port_sub(message->to);
     struct copy *c = copy_of(h, group, m->id);
     if (!is_copy(c, group, m->id))
-        *c = (struct copy){
-            .used = true, .group = (uint8_t)group, .kind = m->kind, .id = m->id, .epoch = m->epoch};
+        *c = (struct copy){.used = true,
+                           .group = (uint8_t)group,
+                           .kind = m->kind,
+                           .id = m->id,
+                           .epoch = m->epoch,
+                           .first = m->epoch};
     uint64_t proved_ns = world_now(h->world) - m->age_ns;
     c->epoch = m->epoch > c->epoch ? m->epoch : c->epoch;
     c->proved_ns = proved_ns > c->proved_ns ? proved_ns : c->proved_ns;
@@ -221,6 +226,8 @@ static void check_order(struct handshakes *h, const struct leader *l, const stru
         wrong = "all whose copies are stale";
     else if (entry->id.sender < SENDER_MAX && entry->id.session <= l->dead[entry->id.sender])
         wrong = "of a dead session";
+    else if (c->first < cell_record(h->world, port_sub(unit->port))->cut && !entry->withdrawn)
+        wrong = "first sent before the cut";
     if (wrong)
         violated(h, "%s gave an order to command %llu of sender %d, %s", unit->name,
                  (unsigned long long)entry->id.sequence, entry->id.sender, wrong);
@@ -294,13 +301,17 @@ void handshakes_received(struct handshakes *h, const struct part *unit,
 
 /* ---- what a primary may do ---- */
 
-/* As the record has it, which a primary whose swap is on its way back does not know yet: whoever is
- * named there may claim. */
-static const struct members *in_sync_now(const struct handshakes *h, int group,
-                                         const struct epoch_members *e)
+/* As the record had it last in this reign, which a primary whose swap is on its way back does not
+ * know yet: whoever was named there may claim. */
+static const struct epoch_members *known_by_record(const struct handshakes *h, int group,
+                                                   const struct epoch_members *e)
 {
-    const struct record *record = cell_record(h->world, group);
-    return member_same(record->primary, e->primary) ? &record->in_sync : &e->in_sync;
+    for (;;) {
+        const struct epoch_members *next = &h->epoch[group][(e->epoch + 1) % EPOCHS];
+        if (next->epoch != e->epoch + 1 || !member_same(next->primary, e->primary))
+            return e;
+        e = next;
+    }
 }
 
 void handshakes_swapped(struct handshakes *h, const struct record *before,
@@ -331,12 +342,13 @@ static void check_answer(struct handshakes *h, const struct part *unit,
     struct ordered *o = ordered_of(h, l, r->id);
     if (e->epoch != epoch)
         return;
-    const struct members *in_sync = in_sync_now(h, group, e);
+    e = known_by_record(h, group, e);
+    const struct members *in_sync = &e->in_sync;
     struct copy *copy = copy_of(h, group, r->id);
     bool again = is_copy(copy, group, r->id) && copy->answered;
     copy->answered = true;
     if (in_sync->count == 1 && !again)
-        records_answered_alone(h->records, unit);
+        records_answered_alone(h->records, unit, e->primary);
     if (in_sync->count < 2)
         return;
     bool told = is_of(o, l, r->id) && (o->ready || o->resolved);

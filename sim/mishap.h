@@ -77,9 +77,9 @@ struct variant {
 
 extern const struct variant mishap_any_process[], mishap_only_module[], mishap_only_switch[],
     mishap_only_tray[], mishap_only_register[], mishap_only_host[];
-extern const struct variant moment_module[], moment_tray[]; /* moment.c */
-extern const struct variant tray_only[];                    /* tray.c */
-extern const struct variant person_acts[];                  /* person.c */
+extern const struct variant moment_module[], moment_switch[], moment_tray[]; /* moment.c */
+extern const struct variant tray_only[];                                     /* tray.c */
+extern const struct variant person_acts[];                                   /* person.c */
 
 static inline uint64_t pick(struct faults *f, uint64_t least, uint64_t most)
 {

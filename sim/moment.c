@@ -292,6 +292,31 @@ static void lone_and_strike(struct faults *f, struct fault *fault)
     snprintf(fault->what, sizeof fault->what, "lone primary of g%d struck", group + 1);
 }
 
+/* One is left alone, and then without the register and its peers: hosts still reach it. */
+static void lone_and_cut_off(struct faults *f, struct fault *fault)
+{
+    int group = fault->drive[0] = some_group(f), m = site_primary(f->site, group);
+    fault->process = NOBODY;
+    snprintf(fault->what, sizeof fault->what, "lone primary of g%d cut off", group + 1);
+    if (m < 0)
+        return;
+    int alone = f->site->module[m];
+    for (int i = 0; i < f->site->options.modules; i++)
+        if (i != m && world_living(f->world, f->site->module[i]))
+            world_crash(f->world, f->site->module[i]);
+    mishap_until(f, lone, fault, MS(400));
+    mishap_run(f, pick(f, 0, MS(300)));
+    cell_reach(f->world, alone, (enum cell_reach)pick(f, CELL_UNREACHED, CELL_FLAKY));
+    for (int i = 0; i < f->site->options.modules; i++) {
+        if (i == m)
+            continue;
+        link_cut(f->world, alone, f->site->module[i], LINK_BOTH);
+        if (!world_living(f->world, f->site->module[i]))
+            world_start(f->world, f->site->module[i]);
+    }
+    fault->end_ns = world_now(f->world) + pick(f, 300, 3500) * 1000000;
+}
+
 /* ---- a tray, as soon as it has carried out a fence ---- */
 
 static bool fenced(struct faults *f, struct fault *fault)
@@ -336,9 +361,44 @@ static void fence_and_strike(struct faults *f, struct fault *fault)
     say(fault, "its fence is up");
 }
 
+/* ---- an interface switch, with what a host has just sent ---- */
+
+/* A host's write lies in its socket. */
+static bool just_sent(struct faults *f, struct fault *fault)
+{
+    enum { BACK = 40, JUST_NS = 200000 };
+    struct clients *clients = f->site->clients;
+    for (uint32_t i = 0, last = clients_count(clients); i < BACK && i < last; i++) {
+        const struct op *op = op_of(clients, last - i);
+        if (counts(op) && op->path == fault->drive[0] &&
+            world_now(f->world) - op->begun_ns < JUST_NS)
+            return true;
+    }
+    return false;
+}
+
+/* It is stopped for longer than the host waits: what it reads then is old. */
+static void stop_with_bytes(struct faults *f, struct fault *fault)
+{
+    while (f->site->iswitch[fault->drive[0]] != fault->process)
+        fault->drive[0]++;
+    bool hurried = f->site->options.iscsi && f->shape->work.path_ns <= MS(3000);
+    if (hurried)
+        mishap_until(f, just_sent, fault, MS(300));
+    mishap_stop(f, fault);
+    if (hurried)
+        fault->end_ns = world_now(f->world) + f->shape->work.path_ns + pick(f, 1, 400) * 1000000;
+    say(fault, "with bytes in its sockets");
+}
+
+const struct variant moment_switch[] = {{14, stop_with_bytes, TAKES_PART}, {0, NULL, TAKES_PART}};
 const struct variant moment_tray[] = {{16, fence_and_strike, TAKES_PART}, {0, NULL, TAKES_PART}};
-const struct variant moment_module[] = {
-    {32, answer_and_strike, TAKES_PART}, {20, move_and_strike, TAKES_PART},
-    {28, return_and_strike, TAKES_PART}, {12, die_and_unknown, TAKES_PART},
-    {24, answer_and_power, TAKES_MORE},  {36, claim_and_strike, TAKES_MORE},
-    {40, lone_and_strike, TAKES_MORE},   {0, NULL, TAKES_PART}};
+const struct variant moment_module[] = {{32, answer_and_strike, TAKES_PART},
+                                        {20, move_and_strike, TAKES_PART},
+                                        {28, return_and_strike, TAKES_PART},
+                                        {12, die_and_unknown, TAKES_PART},
+                                        {24, answer_and_power, TAKES_MORE},
+                                        {36, claim_and_strike, TAKES_MORE},
+                                        {40, lone_and_strike, TAKES_MORE},
+                                        {24, lone_and_cut_off, TAKES_MORE},
+                                        {0, NULL, TAKES_PART}};

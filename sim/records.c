@@ -176,12 +176,14 @@ void records_noticed(struct records *r, const struct part *part, const char *tex
 
 /* ---- J5 ---- */
 
-void records_answered_alone(struct records *r, const struct part *unit)
+void records_answered_alone(struct records *r, const struct part *unit, struct member self)
 {
     const struct unit_config *config = unit->config;
     int group = port_sub(unit->port);
     const struct record *record = cell_record(r->world, group);
     uint64_t since_ns = world_now(r->world) - r->swapped_ns[group];
-    if (record->lease > 0 && since_ns > config->limits.lease_ns + config->limits.lease_ns / 20)
+    if (!member_same(record->primary, self))
+        violated(r, record, "has claimed, and the one that was alone before still answers", self);
+    else if (record->lease > 0 && since_ns > config->limits.lease_ns + config->limits.lease_ns / 20)
         violated(r, record, "answers alone, though its lease has run out", member_none());
 }

@@ -25,8 +25,8 @@ void records_swapped(struct records *records, int process, const struct record *
                      const struct record *after);
 /* What a part tells people. */
 void records_noticed(struct records *records, const struct part *part, const char *text);
-/* A unit that leads its group alone has answered a command. */
-void records_answered_alone(struct records *records, const struct part *unit);
+/* A unit that leads its group alone has answered a command, for the first time. */
+void records_answered_alone(struct records *records, const struct part *unit, struct member self);
 const char *records_violation(const struct records *records); /* NULL: none */
 
 #endif
