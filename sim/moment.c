@@ -306,7 +306,7 @@ static void lone_and_cut_off(struct faults *f, struct fault *fault)
             world_crash(f->world, f->site->module[i]);
     mishap_until(f, lone, fault, MS(400));
     mishap_run(f, pick(f, 0, MS(300)));
-    cell_reach(f->world, alone, (enum cell_reach)pick(f, CELL_UNREACHED, CELL_FLAKY));
+    cell_reach(f->world, alone, chance(f, 70) ? CELL_UNREACHED : CELL_FLAKY);
     for (int i = 0; i < f->site->options.modules; i++) {
         if (i == m)
             continue;
