@@ -6,6 +6,7 @@
 
 #include "base/must.h"
 #include "sim/causes.h"
+#include "sim/reactions.h"
 #include "sim/waits.h"
 
 /* From the end of the last fault until everything is answered and in sync. */
@@ -22,6 +23,7 @@ struct swarm {
     struct faults *faults;
     struct waits *waits;
     struct causes *causes;
+    struct reactions *reactions;
     struct random random;
     struct swarm_result *result;
 };
@@ -59,6 +61,8 @@ static bool still_right(struct swarm *w)
         violation = waits_look(w->waits);
     if (!violation)
         violation = causes_look(w->causes);
+    if (!violation)
+        violation = reactions_look(w->reactions);
     if (violation)
         failed(w, violation);
     else if (work.errors && !w->config->wild)
@@ -244,6 +248,7 @@ static void tell(struct swarm *w)
     w->faults = faults_new(w->site, &w->shape, &faults);
     w->waits = waits_new(w->site);
     w->causes = causes_new(w->site);
+    w->reactions = reactions_new(w->site);
     workload_start(w->work);
     if (safety(w) && liveness(w))
         final_check(w);
@@ -255,6 +260,7 @@ static void tell(struct swarm *w)
     faults_free(w->faults);
     waits_free(w->waits);
     causes_free(w->causes);
+    reactions_free(w->reactions);
     workload_free(w->work);
 }
 
