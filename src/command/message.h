@@ -265,8 +265,10 @@ struct signal_message {
     uint8_t state;          /* enum unit_state; for people and for "signals but ..." */
     uint8_t
         heard_units; /* bit m: hears module m's unit of the group; senders: only of the receiver */
-    uint8_t heard_senders;         /* bit s: hears sender s */
-    uint32_t drives[LOOP_MAX];     /* bit s: reaches the drive in slot s of the bank */
+    uint8_t heard_senders;     /* bit s: hears sender s */
+    uint32_t drives[LOOP_MAX]; /* bit s: reaches the drive in slot s of the bank */
+    uint64_t
+        lives[LOOP_MAX]; /* primary: of loop switches: what was lost before is in the record; 0 */
     uint64_t applied, held, acked; /* of the stream */
     uint64_t oldest_order;         /* primary: the oldest command that is not done; 0 none */
     uint64_t progress;             /* primary: grows with everything that it completes */

@@ -108,6 +108,20 @@ static bool doubtful(const struct unit *x, int d)
     return reborn(&x->loop[d / 32]) || (x->loop[d / 32].reseated >> d % 32 & 1);
 }
 
+void loops_tell_lives(const struct unit *x, uint64_t lives[LOOP_MAX])
+{
+    bool recorded = unit_primary(x) && !x->drives_wanted && control_idle(x);
+    for (int l = 0; l < x->config.loops; l++)
+        lives[l] = recorded ? x->loop[l].trusted_life : 0;
+}
+
+void loops_learn_lives(struct unit *x, const uint64_t lives[LOOP_MAX])
+{
+    for (int l = 0; l < x->config.loops; l++)
+        if (lives[l] && lives[l] == x->loop[l].life)
+            x->loop[l].trusted_life = lives[l];
+}
+
 /* Nobody else has what that drive had: it goes on with what it has, and that is said. */
 static void say_lost(struct unit *x, int d)
 {

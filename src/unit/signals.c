@@ -21,6 +21,7 @@ static void fill(struct unit *x, struct signal_message *s)
             x->now_ns - x->sender[i].heard_ns <= x->limits.availability_ns)
             s->heard_senders |= (uint8_t)(1u << i);
     array_reach(x->array, s->drives);
+    loops_tell_lives(x, s->lives);
     int64_t complete = unit_primary(x) ? stream_complete(x) : 0;
     s->applied = x->applied;
     s->held = x->held;
@@ -98,8 +99,10 @@ static void from_unit(struct unit *x, uint8_t m, const struct signal_message *s)
     p->signal_ns = x->now_ns;
     measure(x, &x->offset_peer[m], s);
     if (x->state == UNIT_STATE_SECONDARY && x->stream_synced && s->epoch == x->record.epoch &&
-        member_same(s->member, x->record.primary))
+        member_same(s->member, x->record.primary)) {
         follow_acked(x, s->acked);
+        loops_learn_lives(x, s->lives);
+    }
     if (s->epoch > x->record.epoch && !mutant(MUTANT_HIGHER_EPOCH_IGNORED) && x->record_known &&
         x->state != UNIT_STATE_OUT && x->state != UNIT_STATE_READING && control_idle(x))
         control_read(x);

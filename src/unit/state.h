@@ -598,6 +598,10 @@ bool loops_fenced(struct unit *x);      /* every loop switch that answers */
 void loops_login_again(struct unit *x); /* a new incarnation */
 void loops_heard(struct unit *x, int loop);
 /* Drives of the bank behind loop switches that are not fenced, and undrained ones: FAILED. */
+/* The primary says which lives of loop switches it has dealt with: it has failed their drives, and
+ * the record says so. A member need not do that again. */
+void loops_tell_lives(const struct unit *x, uint64_t lives[LOOP_MAX]);
+void loops_learn_lives(struct unit *x, const uint64_t lives[LOOP_MAX]);
 void loops_trust(struct unit *x); /* from now on the present lives of the loop switches count */
 void loops_mark_absent(struct unit *x, struct record *record);
 void loops_tick(struct unit *x);

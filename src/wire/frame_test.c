@@ -142,7 +142,7 @@ static void random_signal(struct signal_message *s)
     s->heard_units = below(1 << MODULE_MAX);
     s->heard_senders = below(256);
     for (int i = 0; i < LOOP_MAX; i++)
-        s->drives[i] = (uint32_t)random_number();
+        s->drives[i] = (uint32_t)random_number(), s->lives[i] = random_number();
     s->applied = random_number();
     s->held = random_number();
     s->acked = random_number();

@@ -213,6 +213,27 @@ void story_failed_write_leaves_doubt(struct story *s)
         story_assert(s, story_stamp(s, 0, 64, i % 2) == stamp);
 }
 
+/* A tray was restarted, and brought up to date. Who takes over then does not take it for one that
+ * has lost something: the other tray may err meanwhile. */
+void story_tray_that_was_back_before_the_takeover(struct story *s)
+{
+    struct op *w = story_write(s, 0, 64, 8, 0);
+    story_crash(s, "L2");
+    story_run(s, MS(50));
+    story_restart(s, "L2");
+    story_until(s, story_record(s, 0)->drive_state[32] != DRIVE_STATE_GOOD, MS(2000));
+    story_until(s, story_record(s, 0)->drive_state[32] == DRIVE_STATE_GOOD, MS(5000));
+    story_run(s, MS(200));
+    story_mark(s);
+    story_fail_drive(s, 0, true);
+    story_crash(s, "A");
+    story_until(s, story_primary(s, "B1"), MS(1000));
+    story_assert(s, story_stamp(s, 0, 64, 0) == w->stamp);
+    story_assert(s, !story_said(s, "B1 > drive t1/00 * failed"));
+    story_assert(s, story_record(s, 0)->drive_state[32] == DRIVE_STATE_GOOD);
+    story_fail_drive(s, 0, false);
+}
+
 /* Acknowledged from memory, and its DONE is lost with its primary. The next one cannot bring it to
  * the drives for long, and does not give it up. */
 void story_acknowledged_write_meets_bad_drives(struct story *s)

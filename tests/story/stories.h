@@ -135,6 +135,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(failed_write_is_not_run_again, write_through)              \
     X(failed_write_leaves_doubt, write_through)                  \
     X(acknowledged_write_meets_bad_drives, plain)                \
+    X(tray_that_was_back_before_the_takeover, plain)             \
     X(tray_loses_power_for_a_moment, deaths_unknown)             \
     X(tray_loses_power_and_its_primary_dies, deaths_unknown)     \
     X(drive_comes_back_by_itself, write_through)                 \
