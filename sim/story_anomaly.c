@@ -11,6 +11,8 @@ enum {
     SEAT_MS = 3000,
     DECIDE_MS = 12000,
     GIVE_UP_MS = 30000,
+    RESERVATION_CONFLICT = 0x18,
+    LOGICAL_UNIT_RESET = 5,
     TRIES = 60,
     AGAIN_MS = 100
 };
@@ -105,6 +107,14 @@ static void settle(struct story *s)
     }
 }
 
+/* The story has not come to release what it had reserved: a host that finds it so resets it. */
+static void reset(struct story *s, int v, const struct op *met, int path)
+{
+    struct op *op = op_task(s->site->clients, LOGICAL_UNIT_RESET, met);
+    story_send(s, op, v, path);
+    story_until(s, op->state != OP_STATE_WAITING, MS(20000));
+}
+
 /* Sent until it is answered GOOD, as a host's driver does. */
 static void finish(struct story *s, int v, const struct op *like, int path)
 {
@@ -117,7 +127,9 @@ static void finish(struct story *s, int v, const struct op *like, int path)
             return;
         bool again = op->state == OP_STATE_LOST || op->status == 0x08 || op->status == 0x28 ||
                      (op->status == 2 && (op->sense_key == 6 || op->sense_key == 0x0B));
-        if (!again)
+        if (op->status == RESERVATION_CONFLICT && op->state == OP_STATE_ANSWERED)
+            reset(s, v, op, path);
+        else if (!again)
             break;
         story_run(s, MS(AGAIN_MS));
     }

@@ -98,6 +98,7 @@
     X(BLIND_PRIMARY_DROPS, "A6 of amend", "a primary that reaches too few drives drops who may serve") \
     X(DRIVES_FAILED_TOGETHER, "A5", "two good drives of a set may be failed by one swap") \
     X(STOP_WITHOUT_HANDOVER, "stopping", "a module that stops alone stops its groups as if the array stopped") \
+    X(TRAY_STOPS_FIRST, "stopping", "a loop switch that is told to stop does not wait for units that stop") \
     X(STOPPING_FIGHTS, "stopping", "a unit that stops takes the group from one that could go on with it") \
     X(LEAVES_UNASKED, "stopping", "a member that stops leaves before its primary lets it go") \
     X(LET_GO_EARLY, "stopping", "a member that stops is let go before what it held is on the drives") \

@@ -273,7 +273,7 @@ struct signal_message {
     uint64_t oldest_order;         /* primary: the oldest command that is not done; 0 none */
     uint64_t progress;             /* primary: grows with everything that it completes */
     uint8_t waiting_drive; /* primary: a drive that the oldest command waits for; 0xFF none */
-    bool stopping;         /* units: told to stop in order */
+    uint8_t stopping;      /* units: 1 told to stop in order, 2 it has; 0: neither */
 };
 
 struct message {

@@ -31,7 +31,12 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "base/mutant.h"
 #include "loopswitch/state.h"
+
+/* When it is told to stop: how long at most it waits for units that stop; how long for others,
+ * which may be about to be told, too; and how old the word of one may be. */
+enum { STOP_MS = 25000, GRACE_MS = 1000, SILENCE_MS = 1000 };
 
 static bool take_config(struct loopswitch *x, const struct loopswitch_config *config)
 {
@@ -125,6 +130,7 @@ static void take_signal(struct loopswitch *x, const struct message *message)
         return;
     port->signal_ns = message->signal.now_ns;
     port->signal_at = x->now_ns;
+    port->stopping = message->signal.stopping;
 }
 
 static void take_message(struct loopswitch *x, const struct message *message,
@@ -145,9 +151,28 @@ static void take_message(struct loopswitch *x, const struct message *message,
                    message_name((enum message_kind)message->kind));
 }
 
+/* Everything may have been told to stop at once, or is about to be: units that stop have data for
+ * the drives. One that does not is served no longer. */
+static bool is_needed(const struct loopswitch *x)
+{
+    uint64_t since_ns = x->now_ns - x->told_ns;
+    bool stops = false, may_stop = false;
+    for (int m = 0; m < MODULE_MAX; m++)
+        for (int g = 0; g < x->config.groups; g++) {
+            const struct port *port = &x->port[m][g];
+            bool fresh = port->signal_at && x->now_ns - port->signal_at <= MS(SILENCE_MS);
+            stops |= port->linked && fresh && port->stopping == 1;
+            may_stop |= port->linked && !(fresh && port->stopping);
+        }
+    if (mutant(MUTANT_TRAY_STOPS_FIRST))
+        return false;
+    return (stops && since_ns < MS(STOP_MS)) || (may_stop && since_ns < MS(GRACE_MS));
+}
+
 /* After EVENT_STOP: when everything admitted has ended, every drive is flushed; then the end. */
 static void stop_goes_on(struct loopswitch *x, struct actions *actions)
 {
+    x->stopping |= x->told_ns && !is_needed(x);
     if (!x->stopping || x->stopped || x->admitted > 0 || x->settled != x->version)
         return;
     if (!x->flushing) {
@@ -196,7 +221,8 @@ static void take_event(struct loopswitch *x, const struct event *event, struct a
         loopswitch_request(x, event, actions);
         break;
     case EVENT_STOP:
-        x->stopping = true;
+        if (x->told_ns == 0)
+            x->told_ns = x->now_ns;
         break;
     case EVENT_REGISTER:
     case EVENT_STREAM_OPEN:

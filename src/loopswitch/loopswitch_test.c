@@ -336,6 +336,7 @@ static void test_stop(void **state)
     uint64_t tag = 0;
     assert_int_equal(bench_ask_read(&b, A, 0, 1, &tag), DRIVE_OK);
     bench_step(&b, (struct event){.kind = EVENT_STOP});
+    bench_wait_ns(&b, MS(1000)); /* no unit says that it stops, too */
     assert_int_equal(bench_ask_read(&b, A, 0, 1, NULL), DRIVE_BUSY);
     assert_null(bench_done(&b, ACTION_STOPPED, 0));
     bench_complete_read(&b, tag);
@@ -356,6 +357,58 @@ static void test_stop(void **state)
     bench_wait_ns(&b, MS(100));
     assert_int_equal(b.actions->count, 0);
     bench_end(&b);
+}
+
+static void unit_says_that_it_stops(struct bench *b, int module, uint8_t stopping)
+{
+    bench_hear(
+        b, module,
+        (struct message){.kind = MESSAGE_SIGNAL, .signal = {.now_ns = 444, .stopping = stopping}});
+}
+
+/* Everything is told to stop at once: units bring to the drives what they hold before these go. */
+static void test_stop_beside_units_that_stop(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    bench_work(&b);
+    uint64_t tag = 0;
+    bench_step(&b, (struct event){.kind = EVENT_STOP});
+    bench_wait_ns(&b, MS(800));
+    unit_says_that_it_stops(&b, A, 1);
+    unit_says_that_it_stops(&b, B, 2);
+    for (int i = 0; i < 4; i++) {
+        bench_wait_ns(&b, MS(900));
+        unit_says_that_it_stops(&b, A, 1);
+        assert_int_equal(bench_ask_read(&b, A, 0, 1, &tag), DRIVE_OK);
+        bench_complete_read(&b, tag);
+    }
+    assert_null(bench_done(&b, ACTION_DRIVE, 0));
+    unit_says_that_it_stops(&b, A, 2);
+    assert_non_null(bench_done(&b, ACTION_DRIVE, 0)); /* nobody needs them any more: flushed */
+    assert_int_equal(bench_ask_read(&b, A, 0, 1, NULL), DRIVE_BUSY);
+    bench_end(&b);
+}
+
+/* One that stops in order, and hangs, or does not come to its end, is not waited for without end.
+ */
+static void test_stop_beside_a_unit_that_does_not_stop(void **state)
+{
+    (void)state;
+    for (int hangs = 0; hangs < 2; hangs++) {
+        struct bench b;
+        bench_begin(&b);
+        bench_work(&b);
+        bench_step(&b, (struct event){.kind = EVENT_STOP});
+        for (int s = 0; s < (hangs ? 2 : 27); s++) {
+            if (!hangs || s == 0)
+                unit_says_that_it_stops(&b, A, 1);
+            bench_wait_ns(&b, MS(1000));
+        }
+        assert_int_equal(bench_ask_read(&b, A, 0, 1, NULL), DRIVE_BUSY);
+        bench_end(&b);
+    }
 }
 
 /* A drive that hangs, whatever is tried on it, leaves the places of the others. */
@@ -408,6 +461,8 @@ int main(void)
         cmocka_unit_test(test_giving_back),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_stop_beside_units_that_stop),
+        cmocka_unit_test(test_stop_beside_a_unit_that_does_not_stop),
         cmocka_unit_test(test_hung_drive_starves_nobody),
         cmocka_unit_test(test_own_buffers),
     };

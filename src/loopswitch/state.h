@@ -46,6 +46,7 @@ struct port {
     uint64_t signal_ns;    /* the unit's clock in its last signal ... */
     uint64_t signal_at;    /* ... and when that came; 0: none came */
     struct loop_port_counters counters;
+    uint8_t stopping;      /* as it said then: 1 it stops in order, 2 it has */
 };
 
 enum bank_state {
@@ -139,6 +140,7 @@ struct loopswitch {
     struct running *running; /* config.commands_max of them */
     struct histogram took[LOOPSWITCH_OPS];
     /* the end */
+    uint64_t told_ns; /* to stop; 0: not */
     bool stopping, flushing, stopped;
     uint32_t flushes;
     /* people's requests that wait for the store */

@@ -12,7 +12,7 @@ static void fill(struct unit *x, struct signal_message *s)
     s->epoch = x->record.epoch;
     s->now_ns = x->now_ns;
     s->state = (uint8_t)(x->stopped ? UNIT_STATE_STATES : x->state); /* the last: it has stopped */
-    s->stopping = x->stopping;
+    s->stopping = (uint8_t)(x->stopping + x->stopped);
     for (int m = 0; m < MODULE_MAX; m++)
         if (x->peer[m].heard_ns && x->now_ns - x->peer[m].heard_ns <= x->limits.availability_ns)
             s->heard_units |= (uint8_t)(1u << m);
@@ -53,6 +53,9 @@ void signals_send(struct unit *x)
         if (!unit_is(x, m) && x->peer[m].linked)
             send(x, port_unit(m, x->config.group), &base, &x->peer[m].signal, x->peer[m].signal_ns);
     }
+    for (int l = 0; l < x->config.loops; l++)
+        if (x->stopping && x->loop[l].linked) /* they may be about to stop, too */
+            send(x, port_loop(l), &base, &x->loop[l].signal, x->loop[l].signal_ns);
     for (int s = 0; s < SENDER_MAX; s++)
         if (x->sender[s].linked)
             send(x, port_of_sender(s), &base, &x->sender[s].signal, x->sender[s].signal_ns);

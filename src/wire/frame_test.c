@@ -149,7 +149,7 @@ static void random_signal(struct signal_message *s)
     s->oldest_order = random_number();
     s->progress = random_number();
     s->waiting_drive = coin() ? 0xFF : below(DRIVE_MAX);
-    s->stopping = coin();
+    s->stopping = below(3);
 }
 
 static void random_stream(struct stream_message *s)

@@ -248,7 +248,7 @@ static const struct field signal_stamp[] = {
     NUMBER(signal.oldest_order),
     NUMBER(signal.progress),
     BELOW_OR_NONE(signal.waiting_drive, DRIVE_MAX),
-    BOOL(signal.stopping),
+    BELOW(signal.stopping, 3),
     END,
 };
 

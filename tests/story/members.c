@@ -442,6 +442,33 @@ void story_stopping_primary_gives_way(struct story *s)
     story_restart(s, "A");
 }
 
+/* Everything is told to stop at once, in whatever order: drives take what is in memory first. */
+void story_all_are_told_to_stop(struct story *s)
+{
+    static const char *const all[] = {"L1", "L2", "IS1", "A", "B", "IS2"};
+    story_slow_drive(s, 0, MS(300));
+    story_slow_drive(s, 32, MS(300));
+    struct op *w[2] = {story_write(s, 0, 64, 8, 0), story_write(s, 1, 64, 8, 1)};
+    for (int i = 0; i < 6; i++) {
+        story_stop(s, all[(i + (int)s->seed) % 6]);
+        story_run(s, MS(20));
+    }
+    for (int i = 0; i < 2; i++)
+        story_until(s, world_part(s->world, all[i])->stopped, MS(5000));
+    story_assert(s, story_record(s, 0)->clean && story_record(s, 1)->clean);
+    story_slow_drive(s, 0, 0);
+    story_slow_drive(s, 32, 0);
+    story_run(s, MS(100));
+    story_power_cut(s);
+    story_mark(s);
+    site_start(s->site);
+    story_until(s, site_primary(s->site, 0) >= 0 && site_primary(s->site, 1) >= 0, MS(10000));
+    story_settle_attentions(s);
+    for (int i = 0; i < 2; i++)
+        story_assert(s, story_stamp(s, i, 64, 0) == w[i]->stamp);
+    story_assert(s, !story_said(s, "* volatile_cache=lost"));
+}
+
 /* Everything is told to stop at once. Each gives way to the other, but only once. */
 void story_modules_stop_before_their_switches(struct story *s)
 {

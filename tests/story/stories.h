@@ -186,6 +186,7 @@ void real_switches(struct site_options *o);    /* interface switches and hosts w
     X(module_stops_alone, plain)                                 \
     X(member_that_stops_leaves_nothing_in_memory, plain)         \
     X(stopping_primary_gives_way, plain)                         \
+    X(all_are_told_to_stop, plain)                               \
     X(modules_stop_before_their_switches, plain)                 \
     X(primary_dies_while_all_stop, plain)
 
