@@ -64,14 +64,24 @@ static bool stopped(const struct story *s, int m, bool wholly)
     return count == s->site->options.groups || (!wholly && count > 0);
 }
 
+static void start_again(struct story *s, int process)
+{
+    world_crash(s->world, process);
+    world_start(s->world, process);
+}
+
 /* Who started it starts it again. */
 static void start_the_stopped(struct story *s)
 {
     for (int m = 0; m < s->site->options.modules; m++)
-        if (stopped(s, m, true)) {
-            world_crash(s->world, s->site->module[m]);
-            world_start(s->world, s->site->module[m]);
-        }
+        if (stopped(s, m, true))
+            start_again(s, s->site->module[m]);
+    for (int l = 0; l < s->site->options.loops; l++)
+        if (world_part_of_port(s->world, port_loop(l))->stopped)
+            start_again(s, s->site->loop[l]);
+    for (int i = 0; i < s->site->options.switches; i++)
+        if (world_part_of_port(s->world, port_switch(i))->stopped)
+            start_again(s, s->site->iswitch[i]);
 }
 
 static bool settled(const struct story *s)

@@ -46,7 +46,7 @@ struct port {
     uint64_t signal_ns;    /* the unit's clock in its last signal ... */
     uint64_t signal_at;    /* ... and when that came; 0: none came */
     struct loop_port_counters counters;
-    uint8_t stopping;      /* as it said then: 1 it stops in order, 2 it has */
+    uint8_t stopping; /* as it said then: 1 it stops in order, 2 it has */
 };
 
 enum bank_state {
