@@ -154,22 +154,25 @@ void api_routes_make(struct api *api)
 /* ---- finding ---- */
 
 /* A drive's name has a slash: as two segments it is one name, too. */
-static bool joins(const struct api_request *request, size_t at, const char *before)
+static bool joins(const struct api_request *request, size_t at, const char *before, size_t segments)
 {
     return (strcmp(before, "drives") == 0 || strcmp(before, "loops") == 0) &&
-           at + 1 < request->segments && !strchr(request->segment[at], '/');
+           request->segments == segments + 1 && at + 1 < request->segments &&
+           !strchr(request->segment[at], '/');
 }
 
 static bool matches(struct api_request *request, const char *pattern)
 {
-    size_t at = 0;
+    size_t at = 0, segments = 0;
     const char *before = "";
+    for (const char *c = pattern; *c; c++)
+        segments += *c == '/';
     while (*pattern) {
         size_t length = strcspn(++pattern, "/");
         if (at == request->segments)
             return false;
         if (strncmp(pattern, "{name}", length) == 0 && length == 6) {
-            bool two = joins(request, at, before);
+            bool two = joins(request, at, before, segments);
             int used = snprintf(request->name, sizeof request->name, "%s%s%s", request->segment[at],
                                 two ? "/" : "", two ? request->segment[at + 1] : "");
             if (used <= 0 || (size_t)used >= sizeof request->name)
