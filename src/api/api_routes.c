@@ -223,6 +223,10 @@ const struct api_route *api_route_at(const struct api *api, size_t i)
 void api_dispatch(struct api_request *request, struct api_reply *reply)
 {
     reply->status = 200;
+    if (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0)
+        reply->file = api_console_find(request->url);
+    if (reply->file)
+        return;
     api_identify(request);
     request->route = find(request, reply);
     if (request->route && api_allowed(request, reply))

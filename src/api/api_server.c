@@ -255,6 +255,12 @@ static bool take_body(struct api_request *request, struct api_reply *reply)
 
 /* ---- an answer ---- */
 
+/* A page of the console is made of files from here, and asks only here; nothing else is a page. */
+static const char page_policy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+static const char data_policy[] = "default-src 'none'; frame-ancestors 'none'";
+
 static void header(struct MHD_Response *response, const char *name, const char *value)
 {
     if (value && *value)
@@ -266,9 +272,9 @@ static void add_headers(const struct api_request *request, const struct api_repl
 {
     char text[64];
     header(response, "X-Request-Id", request->id);
-    header(response, "Cache-Control", "no-store");
+    header(response, "Cache-Control", reply->file ? "no-cache" : "no-store");
     header(response, "X-Content-Type-Options", "nosniff");
-    header(response, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    header(response, "Content-Security-Policy", reply->file ? page_policy : data_policy);
     header(response, "Location", reply->location);
     header(response, "Set-Cookie", reply->cookie);
     header(response, "Idempotency-Replayed", reply->replayed ? "true" : NULL);
@@ -296,10 +302,34 @@ static bool unchanged(const struct api_request *request, const struct api_reply 
            strstr(known, tag);
 }
 
+static struct MHD_Response *file_response(const struct api_request *request,
+                                          struct api_reply *reply)
+{
+    const struct api_file *file = reply->file;
+    const char *known = api_header(request, "If-None-Match");
+    if (known && strstr(known, file->etag))
+        reply->status = 304;
+    struct MHD_Response *response =
+        reply->status == 304
+            ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
+            : MHD_create_response_from_buffer(file->length, (void *)(uintptr_t)file->bytes,
+                                              MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        return NULL;
+    header(response, "ETag", file->etag);
+    if (reply->status != 304) {
+        header(response, "Content-Type", file->type);
+        header(response, "Content-Encoding", "gzip");
+    }
+    return response;
+}
+
 static struct MHD_Response *response_of(struct api_request *request, struct api_reply *reply)
 {
     if (reply->stream)
         return api_stream_response(request);
+    if (reply->file)
+        return file_response(request, reply);
     if (reply->problem)
         api_error_complete(request, reply);
     bool none = unchanged(request, reply);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "api/api.h"
+#include "api/api_console.h"
 #include "manage/users.h"
 
 enum {
@@ -51,11 +52,12 @@ struct api_request {
 
 struct api_reply {
     int status;
-    json_t *body;     /* JSON, or ... */
-    char *text;       /* ... a text of its own, from malloc */
-    const char *type; /* of the text */
-    bool problem;     /* the body is an error */
-    bool stream;      /* of events, until the client goes */
+    json_t *body;                /* JSON, or ... */
+    char *text;                  /* ... a text of its own, from malloc */
+    const char *type;            /* of the text */
+    bool problem;                /* the body is an error */
+    const struct api_file *file; /* of the console, instead */
+    bool stream;                 /* of events, until the client goes */
     char etag[24], location[256], cookie[192];
     int retry_after_s;
     bool replayed; /* the answer of an earlier request with the same Idempotency-Key */

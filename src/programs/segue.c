@@ -17,11 +17,12 @@ static const struct segue_command commands[] = {
      .arguments = "FILE",
      .least = 1,
      .most = 1,
-     .flags = F(STATE) | F(DETACH) | F(NO_RESTART),
+     .flags = F(STATE) | F(DETACH) | F(NO_RESTART) | F(DEMO),
      .help = "start every part of the array in FILE on this machine",
      .more =
          "Stays and starts again what dies, until Ctrl-C, SIGTERM or segue down, which stop in\n"
-         "order. A second Ctrl-C stops at once. A new state directory gets what create: names.",
+         "order. A second Ctrl-C stops at once. A new state directory gets what create: names.\n"
+         "--demo is for looking at it: the load WRITES on the volumes.",
      .run = segue_up},
     {.noun = "down",
      .arguments = "[FILE]",

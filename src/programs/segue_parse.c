@@ -17,6 +17,7 @@ static const struct segue_flag_row flags[SEGUE_FLAGS] = {
     [SEGUE_FLAG_CONFIRM] = {"confirm", "NAME", "yes, this one: the name once more"},
     [SEGUE_FLAG_DETACH] = {"detach", NULL, "go on in the background once the array serves"},
     [SEGUE_FLAG_NO_RESTART] = {"no-restart", NULL, "leave a process that dies dead"},
+    [SEGUE_FLAG_DEMO] = {"demo", NULL, "run a load, and kill a controller each minute"},
     [SEGUE_FLAG_GROUP] = {"group", "GROUP", "the group that shall serve it"},
     [SEGUE_FLAG_LEVEL] = {"level", "LEVEL", "raid0, raid1, raid10, raid5 or raid6",
                           "raid0|raid1|raid10"},

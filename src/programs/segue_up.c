@@ -170,7 +170,9 @@ static void reap(struct up *up)
 {
     int wait_status;
     pid_t pid;
-    while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0)
+    while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
+        if (up_demo_ended(up, pid, wait_status))
+            continue;
         for (size_t i = 0; i < up->fleet.count; i++) {
             if (up->fleet.process[i].pid != pid)
                 continue;
@@ -183,6 +185,7 @@ static void reap(struct up *up)
             else if (!up->stopping)
                 tell_end(up, i, wait_status);
         }
+    }
 }
 
 /* ---- phases ---- */
@@ -244,6 +247,8 @@ static void look(struct up *up)
         up_summary(up, status);
         enter(up, UP_SERVING);
         tell_ready(up);
+        if (up->call->flag[SEGUE_FLAG_DEMO])
+            up_demo_start(up);
     }
     json_decref(status);
 }
@@ -302,6 +307,7 @@ static int supervise(struct up *up)
     if (up->terminal)
         putchar('\n');
     notify_stopping(&up->notify, "stops in order");
+    up_demo_stop(up);
     bool served = up->phase != UP_STARTING;
     bool clean = fleet_stop(&up->fleet, up->signal_fd);
     printf(!served ? "array %s was not started\n"

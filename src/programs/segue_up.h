@@ -5,6 +5,7 @@
 /* One `segue up`: starts, supervises, stops. */
 
 #include <jansson.h>
+#include <sys/types.h>
 
 #include "manage/notify.h"
 #include "programs/segue.h"
@@ -27,6 +28,7 @@ struct up {
     uint64_t begun_ns, phase_ns; /* of all; of this phase */
     int signal_fd, lock_fd;
     int ready_fd; /* of --detach: told when it serves; -1 */
+    pid_t demo;   /* the drill of --demo; 0: none runs */
     bool terminal;
     bool stopping;
     int code;                         /* enum segue_exit */
@@ -42,6 +44,11 @@ void up_say(struct up *up, const char *format, ...) __attribute__((format(printf
 
 /* One step of create:. True: all is done. */
 bool up_create_step(struct up *up);
+/* --demo: a checked load for ever, under which each module is killed in turn, one a minute. */
+void up_demo_start(struct up *up);
+void up_demo_stop(struct up *up);
+/* False: that process is not the demo's. */
+bool up_demo_ended(struct up *up, pid_t pid, int wait_status);
 /* What the array is and how to use it. */
 void up_summary(struct up *up, const json_t *status);
 
