@@ -323,7 +323,9 @@ void handshakes_swapped(struct handshakes *h, const struct record *before,
     for (int i = 0; i < after->in_sync.count; i++) {
         struct member m = after->in_sync.at[i];
         const struct heard *heard = &l->heard[m.module];
+        bool later = heard->member.module == m.module && heard->member.incarnation > m.incarnation;
         if (members_find(&before->in_sync, m) < 0 &&
+            !later && /* else the swap was long on its way */
             (!member_same(heard->member, m) || heard->held < l->answered))
             violated(h, "the record takes %c into g%d in epoch %llu, which has not confirmed all",
                      'A' + m.module, after->group + 1, (unsigned long long)after->epoch);
