@@ -64,38 +64,25 @@ function add(list, item, most) {
   if (list.length > most) list.splice(0, list.length - most);
 }
 
-const sum = (list, key) => list.reduce((n, x) => n + (x[key] || 0), 0);
-let last = null;
-
-// Counters as they are told, made into rates.
-export function takeMetrics(m) {
-  const now = {
-    t: Date.parse(m.time) / 1000,
-    reads: sum(m.groups, "reads"),
-    writes: sum(m.groups, "writes"),
-    readBytes: sum(m.groups, "read_bytes"),
-    writtenBytes: sum(m.groups, "written_bytes"),
-  };
-  const latency = m.latency || null;
-  const seconds = last ? now.t - last.t : 0;
-  if (seconds > 0) {
-    const rate = (key) => Math.max(0, (now[key] - last[key]) / seconds);
-    add(
-      state.series,
-      {
-        t: now.t,
-        reads: rate("reads"),
-        writes: rate("writes"),
-        readBytes: rate("readBytes"),
-        writtenBytes: rate("writtenBytes"),
-        p50: latency ? latency.p50_ms : null,
-        p99: latency ? latency.p99_ms : null,
-        max: latency ? latency.max_ms : null,
-      },
-      KEEP_SECONDS,
-    );
-  }
-  last = now;
+// One second as /series has it.
+export function takeRates(r) {
+  if (!r) return;
+  const t = Date.parse(r.time) / 1000;
+  if (state.series.length && t <= state.series[state.series.length - 1].t) return;
+  add(
+    state.series,
+    {
+      t,
+      reads: r.reads,
+      writes: r.writes,
+      readBytes: r.read_bytes,
+      writtenBytes: r.written_bytes,
+      p50: r.p50_ms,
+      p99: r.p99_ms,
+      max: r.longest_ms,
+    },
+    KEEP_SECONDS,
+  );
 }
 
 let source = null;
@@ -120,7 +107,7 @@ function listen() {
   source.addEventListener("health", refresh);
   source.addEventListener("missed", refresh);
   source.addEventListener("metrics", (e) => {
-    takeMetrics(JSON.parse(e.data));
+    takeRates(JSON.parse(e.data).rates);
     changed();
   });
 }
@@ -141,6 +128,7 @@ export async function begin() {
   if (!state.who) return;
   try {
     state.events = (await get("/events?limit=200")).events;
+    (await get("/series")).series.forEach(takeRates);
   } catch {
     state.events = [];
   }

@@ -130,6 +130,12 @@ void api_events_get(struct api_request *request, struct api_reply *reply)
     reply->body = json_pack("{s:o}", "events", events_read(request->api->config, &filter));
 }
 
+void api_series_get(struct api_request *request, struct api_reply *reply)
+{
+    if (api_query_known(request, reply, NULL, 0))
+        reply->body = json_pack("{s:o}", "series", api_series(request->api));
+}
+
 void api_takeovers_get(struct api_request *request, struct api_reply *reply)
 {
     static const char *const names[] = {"group", "limit", "since"};

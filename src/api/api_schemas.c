@@ -240,6 +240,15 @@ static const struct api_schema schemas[] = {
     {"Takeovers", "{\"type\":\"object\",\"required\":[\"takeovers\"],\"properties\":{\"takeovers\":"
                   "{\"type\":\"arr"
                   "ay\",\"items\":{\"$ref\":\"#/components/schemas/Takeover\"}}}}"},
+    {"Second",
+     "{\"type\":\"object\",\"required\":[\"time\",\"reads\",\"writes\",\"read_bytes\",\"written_"
+     "bytes\",\"p50_ms\",\"p99_ms\",\"longest_ms\"],\"properties\":{\"time\":{\"type\":\"string\","
+     "\"format\":\"date-time\"},\"reads\":{\"type\":\"number\"},\"writes\":{\"type\":\"number\"},"
+     "\"read_bytes\":{\"type\":\"number\"},\"written_bytes\":{\"type\":\"number\"},\"p50_ms\":{"
+     "\"type\":[\"number\",\"null\"]},\"p99_ms\":{\"type\":[\"number\",\"null\"]},\"longest_ms\":{"
+     "\"type\":[\"number\",\"null\"]}}}"},
+    {"SeriesList", "{\"type\":\"object\",\"required\":[\"series\"],\"properties\":{\"series\":{"
+                   "\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Second\"}}}}"},
     {"Code", "{\"type\":\"object\",\"required\":[\"code\",\"kind\",\"severity\",\"object\","
              "\"meaning\",\"effect"
              "\",\"remedy\",\"metrics\"],\"properties\":{\"code\":{\"type\":\"string\"},\"kind\":{"

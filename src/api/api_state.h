@@ -140,6 +140,8 @@ json_t *api_status(struct api *api, uint64_t age_ns);
 /* What all processes answer to {"verb":"metrics"}, not older than a second; a reference of the
  * caller's. */
 json_t *api_metrics_answers(struct api *api);
+/* The rates of the last minutes, a second each; the caller owns it. */
+json_t *api_series(struct api *api);
 /* Something has been changed: what is kept is old. */
 void api_status_changed(struct api *api);
 /* An event of this process's own journal: "audit user=anna ...". */
@@ -155,8 +157,9 @@ bool api_stream_wanted(struct api *api, const char *topic);
 void api_stream_stop(struct api *api);
 
 /* ---- api_reads.c ---- */
-api_handler api_status_get, api_health_get, api_events_get, api_takeovers_get, api_codes_get,
-    api_code_get, api_metrics_get, api_healthz_get, api_readyz_get, api_openapi_get, api_root_get;
+api_handler api_series_get, api_status_get, api_health_get, api_events_get, api_takeovers_get,
+    api_codes_get, api_code_get, api_metrics_get, api_healthz_get, api_readyz_get, api_openapi_get,
+    api_root_get;
 
 /* ---- api_openapi.c ---- */
 /* The description of every route; the caller owns it. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/api_series.h"
 #include "api/api_state.h"
 #include "manage/client.h"
 #include "manage/events.h"
@@ -34,6 +35,7 @@ struct api_watch {
     bool stopping;
     json_t *checks; /* as they were: "CODE object" -> severity */
     struct events_tail *tail;
+    struct series *series; /* under the lock */
 };
 
 void api_journal(struct api *api, const char *format, ...)
@@ -159,6 +161,31 @@ static void tell_differences(struct api_watch *watch, const json_t *before, cons
     }
 }
 
+static void look_at_rates(struct api_watch *watch, const json_t *status)
+{
+    const char *time = status_text_of(status, "time");
+    json_t *answers = api_metrics_answers(watch->api);
+    pthread_mutex_lock(&watch->lock);
+    const json_t *rates = series_take(watch->series, answers, time, (double)api_now_ns() / 1e9);
+    json_t *told = rates ? json_deep_copy(rates) : json_null();
+    pthread_mutex_unlock(&watch->lock);
+    json_decref(answers);
+    if (api_stream_wanted(watch->api, "metrics"))
+        api_stream_event(watch->api, "metrics", NULL,
+                         json_pack("{s:s, s:O, s:O, s:O}", "time", time, "rates", told, "groups",
+                                   json_object_get(status, "groups"), "switches",
+                                   json_object_get(status, "switches")));
+    json_decref(told);
+}
+
+json_t *api_series(struct api *api)
+{
+    pthread_mutex_lock(&api->watch->lock);
+    json_t *all = series_all(api->watch->series);
+    pthread_mutex_unlock(&api->watch->lock);
+    return all;
+}
+
 /* What began while nobody looked is told as if it began now. */
 static void look_at_health(struct api_watch *watch)
 {
@@ -175,11 +202,7 @@ static void look_at_health(struct api_watch *watch)
     }
     json_decref(watch->checks);
     watch->checks = checks;
-    if (api_stream_wanted(watch->api, "metrics"))
-        api_stream_event(watch->api, "metrics", NULL,
-                         json_pack("{s:s, s:O, s:O}", "time", status_text_of(status, "time"),
-                                   "groups", json_object_get(status, "groups"), "switches",
-                                   json_object_get(status, "switches")));
+    look_at_rates(watch, status);
     json_decref(status);
 }
 
@@ -227,12 +250,14 @@ struct api_watch *api_watch_new(struct api *api, char *sentence, size_t bytes)
     watch->api = api;
     watch->checks = json_object();
     watch->tail = events_tail_new(api->config);
+    watch->series = series_new();
     pthread_mutex_init(&watch->lock, NULL);
     pthread_mutex_init(&watch->asking, NULL);
     pthread_cond_init(&watch->wake, NULL);
-    if (watch->tail && pthread_create(&watch->thread, NULL, run, watch) == 0)
+    if (watch->tail && watch->series && pthread_create(&watch->thread, NULL, run, watch) == 0)
         return watch;
     events_tail_free(watch->tail);
+    series_free(watch->series);
     json_decref(watch->checks);
     free(watch);
     return NULL;
@@ -246,6 +271,7 @@ void api_watch_free(struct api_watch *watch)
     pthread_mutex_unlock(&watch->lock);
     pthread_join(watch->thread, NULL);
     events_tail_free(watch->tail);
+    series_free(watch->series);
     json_decref(watch->checks);
     json_decref(watch->status);
     json_decref(watch->metrics);

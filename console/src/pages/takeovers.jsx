@@ -39,7 +39,7 @@ export function Takeovers({ state, theme, query }) {
         </Card>
         <Card title="What hosts felt in the same seconds">
           {series.length > 1 ? <Charts series={series} theme={theme} marks={[{ t: at }]} />
-            : <p class="quiet">Rates are kept while a console is open; none looked then.</p>}
+            : <p class="quiet">Rates are kept for a quarter of an hour.</p>}
         </Card>
         <Card title="All of them"><Histogram takeovers={state.takeovers} /></Card>
       </div>
