@@ -14,6 +14,7 @@
 #include "array/level.h"
 #include "array/probe.h"
 #include "array/redo.h"
+#include "array/stripe.h"
 #include "array/sync.h"
 #include "base/must.h"
 #include "base/text.h"
@@ -97,6 +98,8 @@ static void failed(struct array *array, int number, enum drive_state before)
         drive->may_retry = false;
     drive->returned = drive->slots_known = false;
     redo_drive_forget(drive);
+    if (drive->pool != POOL_NONE)
+        stripe_degraded(array, &array->pool[drive->pool]);
     leg_drive_failed(array, number);
     leg_settle(array);
 }

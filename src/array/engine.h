@@ -52,6 +52,7 @@ enum leg_owner {
     LEG_CLEAR,          /* index: pool: flush before bits are cleared, or before the end */
     LEG_COPY,           /* index: pool: resynchronisation */
     LEG_STRIPE,         /* index: stripe */
+    LEG_STRIPE_FLUSH,   /* index: pool: it has lost a drive */
     LEG_SYNC,           /* index: drive: superblocks and flush of one that comes back */
     LEG_PROBE,          /* index: drive */
     LEG_BLOB,           /* index: drive: storing state */
@@ -283,7 +284,8 @@ enum redo_state {
 };
 
 enum redo_owner {
-    REDO_OWNER_IO, /* one io of many pieces: hostio.c */
+    REDO_OWNER_IO,      /* one io of many pieces: hostio.c */
+    REDO_OWNER_STRIPES, /* of the pool, those with that slot: stripe_record.c */
 };
 
 enum io_record { IO_RECORD_NONE, IO_RECORD_ASKED, IO_RECORD_HELD, IO_RECORD_ENDING };
@@ -316,6 +318,9 @@ struct redo {
     struct redo_slot slot[REDO_SLOTS];
 };
 
+/* A pool with parity has lost a drive: what the others hold is flushed first. */
+enum stripe_flush { STRIPE_FLUSHED, STRIPE_FLUSH_WANTED, STRIPE_FLUSHING };
+
 struct pool {
     bool used;
     struct pool_info info;
@@ -346,6 +351,10 @@ struct pool {
     bool suspicious;
     struct copy copy;
     struct list blocked, writing;         /* parts */
+    struct list to_record;                /* stripes */
+    uint8_t record_home;                  /* position of the next record */
+    enum stripe_flush stripe_flush;
+    uint32_t flush_legs;
     uint16_t inflight[LAYOUT_REGION_MAX]; /* writes under way per region */
 };
 
@@ -376,7 +385,10 @@ enum stripe_phase {
     STRIPE_PLANNING,  /* ... and for buffers */
     STRIPE_READING,
     STRIPE_MAKING,
+    STRIPE_RECORDING, /* waits for a record, and for the record to be held */
+    STRIPE_SENDING,
     STRIPE_WRITING,
+    STRIPE_CLEARING, /* its record is being made invalid */
 };
 
 /* How a step comes to its parity. */
@@ -390,7 +402,7 @@ enum stripe_way {
  * of each chunk. Masks are of members. */
 struct stripe {
     struct list link;    /* free, or its bucket */
-    struct list ready;   /* in array->stripes_ready: something is to be done */
+    struct list ready;   /* in array->stripes_ready: something is to be done; or pool->to_record */
     struct list waiting; /* parts */
     struct list parts;   /* the work's */
     bool used, resync_waits;
@@ -408,6 +420,7 @@ struct stripe {
     uint32_t wanted;       /* resync: members to be rewritten; write: parity that is wanted */
     uint32_t landed;       /* took what was written */
     bool wrote, failed, refused;
+    int8_t record; /* slot of its redo record; -1: none */
     struct slice image[PARITY_DRIVES_MAX]; /* as read, or recovered */
     struct slice fresh[PARITY_MAX];        /* parity as it will be */
     struct slice pattern;                  /* of a fill */

@@ -209,6 +209,9 @@ void leg_settle(struct array *array)
         case LEG_STRIPE:
             stripe_leg_ended(array, leg);
             break;
+        case LEG_STRIPE_FLUSH:
+            stripe_flush_ended(array, leg);
+            break;
         case LEG_SYNC:
             sync_leg_ended(array, leg);
             break;

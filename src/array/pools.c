@@ -56,6 +56,9 @@ void pools_reset(struct pool *pool)
     memset(pool->inflight, 0, sizeof pool->inflight);
     list_init(&pool->blocked);
     list_init(&pool->writing);
+    list_init(&pool->to_record);
+    pool->stripe_flush = STRIPE_FLUSHED;
+    pool->flush_legs = 0;
 }
 
 bool pools_can_add(const struct array *array, const struct pool_info *info, uint64_t data_bytes)
@@ -119,6 +122,7 @@ void pools_drop(struct array *array, uint8_t index)
     leg_forget(array, LEG_MAP, index);
     leg_forget(array, LEG_CLEAR, index);
     leg_forget(array, LEG_COPY, index);
+    leg_forget(array, LEG_STRIPE_FLUSH, index);
     for (uint8_t i = 0; i < pool->info.drive_count; i++) {
         struct drive *drive = &array->drive[pool->info.drives[i]];
         sync_end(array, pool->info.drives[i]);

@@ -25,6 +25,7 @@
 #include "array/hostio.h"
 #include "array/leg.h"
 #include "array/redo_play.h"
+#include "array/stripe.h"
 #include "base/must.h"
 
 bool redo_open(const struct pool *pool)
@@ -39,14 +40,21 @@ bool redo_resync_open(const struct pool *pool)
 
 /* ---- a record is made, and ends ---- */
 
-static void tell(struct array *array, const struct redo_slot *slot, bool over)
+static void tell(struct array *array, struct pool *pool, const struct redo_slot *slot, bool over)
 {
+    uint32_t s = (uint32_t)(slot - pool->redo.slot);
     switch (slot->owner) {
     case REDO_OWNER_IO:
         if (over)
             hostio_record_over(array, slot->io, slot->failed);
         else
             hostio_record_held(array, slot->io);
+        return;
+    case REDO_OWNER_STRIPES:
+        if (over)
+            stripe_record_over(array, pool, s, slot->failed);
+        else
+            stripe_record_held(array, pool, s);
         return;
     }
 }
@@ -175,7 +183,7 @@ static void clear(struct array *array, struct pool *pool, uint32_t s)
     }
     if (slot->legs == 0) {
         redo_freed(array, pool, slot);
-        tell(array, slot, true);
+        tell(array, pool, slot, true);
     }
 }
 
@@ -209,7 +217,7 @@ static void recorded(struct array *array, struct pool *pool, uint32_t s)
         return;
     }
     slot->state = REDO_HELD;
-    tell(array, slot, false);
+    tell(array, pool, slot, false);
 }
 
 static void cleared(struct array *array, struct pool *pool, uint32_t s)
@@ -220,7 +228,7 @@ static void cleared(struct array *array, struct pool *pool, uint32_t s)
         return;
     }
     redo_freed(array, pool, slot);
-    tell(array, slot, true);
+    tell(array, pool, slot, true);
 }
 
 /* ---- what drives hold ---- */
@@ -394,7 +402,7 @@ void redo_pool_dropped(struct array *array, uint8_t index)
         slot->legs = 0;
         slot->failed = true;
         if (state == REDO_RECORDING || state == REDO_HELD || state == REDO_CLEARING)
-            tell(array, slot, true);
+            tell(array, pool, slot, true);
     }
     for (uint32_t p = 0; p < pool->info.drive_count; p++) {
         stop_cleaning(array, pool->info.drives[p]);

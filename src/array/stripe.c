@@ -7,10 +7,10 @@
  *    hold, since nobody else writes there
  *
  *   take --> waiting --> BEGINNING -- memory --> PLANNING -- all read --> MAKING --> WRITING --+
- *                                        ^  ^        |                                          |
- *                                        |  +--- READING                                        |
- *                                        +----------------------- next step -------------------+
- *                                                               last: its parts are over */
+ *                                        ^  ^        |            |         ^                |
+ *                                        |  +--- READING         RECORDING --+  (then CLEARING)
+ *                                        +--------------------------- next step --------------+
+ *                                                                     last: its parts are over */
 #include "array/stripe.h"
 
 #include "array/drives.h"
@@ -57,7 +57,7 @@ static struct stripe *stripe_new(struct array *array, uint8_t pool, uint64_t num
     return stripe;
 }
 
-static void make_ready(struct array *array, struct stripe *stripe)
+void stripe_ready(struct array *array, struct stripe *stripe)
 {
     if (!list_linked(&stripe->ready))
         list_append(&array->stripes_ready, &stripe->ready);
@@ -78,7 +78,7 @@ void stripe_take(struct array *array, struct part *part)
     }
     list_append(&stripe->waiting, &part->stripe_link);
     if (stripe->work == STRIPE_IDLE)
-        make_ready(array, stripe);
+        stripe_ready(array, stripe);
 }
 
 /* ---- memory ---- */
@@ -128,7 +128,8 @@ static void work_begin(struct array *array, struct stripe *stripe, enum stripe_w
         stripe->step = (uint32_t)STRIPE_STEP_BYTES / pool->members / LAYOUT_BLOCK * LAYOUT_BLOCK;
     stripe->broken = stripe->slow = stripe->wanted = 0;
     stripe->wrote = stripe->failed = stripe->refused = false;
-    make_ready(array, stripe);
+    stripe->record = -1;
+    stripe_ready(array, stripe);
 }
 
 uint32_t stripe_pieces(const struct pool *pool, const struct part *part)
@@ -218,7 +219,7 @@ static void unlocked(struct array *array, struct stripe *stripe)
     if (list_empty(&stripe->waiting))
         free_stripe(array, stripe);
     else
-        make_ready(array, stripe);
+        stripe_ready(array, stripe);
 }
 
 static void work_over(struct array *array, struct stripe *stripe)
@@ -269,14 +270,21 @@ struct drive *stripe_drive(const struct step *step, uint32_t member)
     return &step->array->drive[pool->info.drives[position]];
 }
 
-static void next_step(struct stripe *stripe, uint64_t now_ns)
+/* From `to` on. */
+static void next_step(struct array *array, struct stripe *stripe)
 {
+    struct step step;
+    uint32_t most = stripe_record_bytes(&array->pool[stripe->pool]);
     drop_images(stripe);
     stripe->at = stripe->to;
     stripe->to = stripe->end - stripe->at < stripe->step ? stripe->end : stripe->at + stripe->step;
     stripe->landed = stripe->lost = stripe->by = 0;
-    stripe->since_ns = now_ns;
+    stripe->since_ns = array->now_ns;
     stripe->phase = STRIPE_PLANNING;
+    stripe->record = -1;
+    stripe_step(array, stripe, &step);
+    if (stripe_needs_record(&step) && stripe->to - stripe->at > most)
+        stripe->to = stripe->at + most;
 }
 
 /* Of a read in several steps: where they are gathered. */
@@ -306,18 +314,27 @@ static void deliver(const struct step *step)
         part->data = slice_ref(image);
 }
 
-/* The step has ended. */
-static void step_over(struct step *step)
+void stripe_step_over(struct array *array, struct stripe *stripe)
 {
-    struct stripe *stripe = step->stripe;
+    struct step step;
+    stripe_step(array, stripe, &step);
     if (stripe->work == STRIPE_WRITE)
-        stripe->failed |= !stripe_holds(step);
+        stripe->failed |= !stripe_holds(&step);
     if (stripe->failed || stripe->to == stripe->end) {
-        work_over(step->array, stripe);
+        work_over(array, stripe);
         return;
     }
-    next_step(stripe, step->array->now_ns);
-    make_ready(step->array, stripe);
+    next_step(array, stripe);
+    stripe_ready(array, stripe);
+}
+
+/* All drive commands of its writing have ended. */
+static void written(struct array *array, struct stripe *stripe)
+{
+    if (stripe->record >= 0)
+        stripe_record_done(array, stripe);
+    else
+        stripe_step_over(array, stripe);
 }
 
 static void plan(struct step *step)
@@ -340,17 +357,36 @@ static void plan(struct step *step)
     }
 }
 
+static void send(struct step *step)
+{
+    struct stripe *stripe = step->stripe;
+    stripe_send(step);
+    stripe->phase = STRIPE_WRITING;
+    list_remove(&stripe->ready);
+    if (stripe->legs == 0)
+        written(step->array, stripe);
+}
+
 static void make(struct step *step)
 {
     struct stripe *stripe = step->stripe;
+    if (stripe_needs_record(step) && stripe->to - stripe->at > stripe_record_bytes(step->pool)) {
+        stripe->to = stripe->at; /* a drive was lost since: once more, in smaller steps */
+        next_step(step->array, stripe);
+        step->array->again = true;
+        return;
+    }
     if (!gathers(step) || stripe_make(step) == STRIPE_WAIT)
         return;
     if (stripe->work == STRIPE_READ)
         deliver(step);
-    stripe->phase = STRIPE_WRITING;
+    if (!stripe_needs_record(step)) {
+        send(step);
+        return;
+    }
+    stripe->phase = STRIPE_RECORDING;
     list_remove(&stripe->ready);
-    if (stripe->legs == 0)
-        step_over(step);
+    stripe_record(step);
 }
 
 /* False: it waits for memory, and so do all behind it. */
@@ -362,13 +398,15 @@ static bool go_on(struct array *array, struct stripe *stripe)
     if (stripe->phase == STRIPE_BEGINNING) {
         if (!reserve(array, &array->pool[stripe->pool], stripe))
             return false;
-        next_step(stripe, array->now_ns);
+        next_step(array, stripe);
     }
     stripe_step(array, stripe, &step);
     if (stripe->phase == STRIPE_PLANNING)
         plan(&step);
     if (stripe->used && stripe->work != STRIPE_IDLE && stripe->phase == STRIPE_MAKING)
         make(&step);
+    else if (stripe->phase == STRIPE_SENDING)
+        send(&step);
     return true;
 }
 
@@ -377,6 +415,9 @@ void stripe_pump(struct array *array)
     list_each (&array->stripes_ready, link, next)
         if (!go_on(array, list_member(link, struct stripe, ready)))
             break;
+    for (uint32_t p = 0; p < array->pools_end; p++)
+        if (array->pool[p].used && array->pool[p].parity > 0)
+            stripe_record_pump(array, &array->pool[p]);
 }
 
 static void read_ended(struct stripe *stripe, uint32_t member, struct leg *leg)
@@ -416,12 +457,10 @@ void stripe_leg_ended(struct array *array, struct leg *leg)
         return;
     if (stripe->phase == STRIPE_READING) {
         stripe->phase = STRIPE_PLANNING;
-        make_ready(array, stripe);
+        stripe_ready(array, stripe);
         return;
     }
-    struct step step;
-    stripe_step(array, stripe, &step);
-    step_over(&step);
+    written(array, stripe);
 }
 
 /* ---- resynchronisation ---- */

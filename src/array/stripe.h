@@ -22,6 +22,12 @@ bool stripe_resync(struct array *array, struct pool *pool);
 /* The most that is resynchronised at a time. */
 uint32_t stripe_resync_bytes(const struct pool *pool);
 void stripe_leg_ended(struct array *array, struct leg *leg);
+/* Their redo record is held: they may write; it is over: they are. */
+void stripe_record_held(struct array *array, struct pool *pool, uint32_t slot);
+void stripe_record_over(struct array *array, struct pool *pool, uint32_t slot, bool failed);
+/* A drive of the pool has FAILED. */
+void stripe_degraded(struct array *array, struct pool *pool);
+void stripe_flush_ended(struct array *array, struct leg *leg);
 void stripe_pump(struct array *array);
 /* Stripes of that pool, or all (POOL_NONE), as if never used; their parts are somebody else's. */
 void stripe_forget(struct array *array, uint8_t pool);
@@ -61,12 +67,34 @@ enum stripe_verdict {
 
 /* What must be read for this step? Asks for it. */
 enum stripe_verdict stripe_plan(struct step *step);
-/* Everything was read: recovers and makes what is to be written, and sends it. STRIPE_WAIT: for
- * buffers. */
+/* Everything was read: recovers and makes what is to be written. STRIPE_WAIT: for buffers. */
 enum stripe_verdict stripe_make(struct step *step);
+/* What is to be written, as it is now; `bytes` and `data` are the step's. */
+struct stripe_write {
+    uint32_t member, from, length; /* `from`: in the chunk */
+    enum drive_op op;
+    struct slice data;
+    const uint8_t *bytes;
+    bool fua, repair; /* repair: nobody waits for it */
+};
+uint32_t stripe_writes(const struct step *step, struct stripe_write out[STRIPE_LEGS]);
+void stripe_send(const struct step *step);
 /* All of it has ended: does the stripe hold it? */
 bool stripe_holds(const struct step *step);
 struct leg *stripe_leg(const struct step *step, uint32_t member, enum drive_op op, uint32_t from,
                        uint32_t length);
+const uint8_t *stripe_zeroes(void); /* CHUNK_MAX of them */
+
+/* Must its writes be recorded before they begin? */
+bool stripe_needs_record(const struct step *step);
+/* How far a step may go that is recorded. */
+uint32_t stripe_record_bytes(const struct pool *pool);
+/* It waits for a record. */
+void stripe_record(const struct step *step);
+/* What it has recorded is written, or is not going to be. */
+void stripe_record_done(struct array *array, struct stripe *stripe);
+void stripe_record_pump(struct array *array, struct pool *pool);
+void stripe_ready(struct array *array, struct stripe *stripe);
+void stripe_step_over(struct array *array, struct stripe *stripe);
 
 #endif

@@ -158,43 +158,64 @@ static void make(const struct step *step)
 
 /* ---- what is sent ---- */
 
-static struct leg *send(const struct step *step, uint32_t member, struct slice data, uint32_t from,
-                        bool fua)
+/* Recovered, and its drive is there: it could not read it. */
+static uint32_t repaired(const struct step *step)
 {
-    struct leg *leg = stripe_leg(step, member, DRIVE_WRITE, from, data.length);
-    leg->data = slice_ref(data);
-    leg->fua = fua;
-    step->stripe->wrote = true;
-    return leg;
+    uint32_t mask = step->stripe->lost & step->stripe->broken;
+    for (uint32_t left = mask; left; left &= left - 1)
+        if (!drives_readable(stripe_drive(step, (uint32_t)__builtin_ctz(left))))
+            mask &= ~(left & -left);
+    return mask;
 }
 
-static void send_piece(const struct step *step, const struct piece *piece)
+/* K1: it is written whole, with what is new in it. */
+static void merge(const struct step *step)
+{
+    const struct stripe *stripe = step->stripe;
+    for (uint32_t left = repaired(step); left; left &= left - 1) {
+        uint32_t member = (uint32_t)__builtin_ctz(left);
+        trace_warn(step->array->trace,
+                   "drive %d could not read %u bytes of stripe %llu: recovered, written back",
+                   (int)(stripe_drive(step, member) - step->array->drive), stripe->to - stripe->at,
+                   (unsigned long long)stripe->number);
+    }
+    for (uint32_t i = 0; stripe->work == STRIPE_WRITE && i < step->pieces; i++) {
+        const struct piece *piece = &step->piece[i];
+        if (stripe->lost >> piece->member & 1)
+            memcpy(slice_bytes(stripe->image[piece->member]) + (piece->from - stripe->at),
+                   piece->bytes, piece->to - piece->from);
+    }
+}
+
+static struct stripe_write of_piece(const struct piece *piece)
 {
     const struct array_io *io = piece->part->io;
-    uint32_t length = piece->to - piece->from;
-    if (piece->part->op == ARRAY_FILL) {
-        struct leg *leg = stripe_leg(step, piece->member, DRIVE_FILL, piece->from, length);
-        leg->data = slice_ref(io->data);
-        leg->fua = io->fua;
-        step->stripe->wrote = true;
-        return;
-    }
-    uint32_t into = (uint32_t)(piece->bytes - slice_bytes(io->data));
-    send(step, piece->member, slice_of(io->data.buffer, io->data.offset + into, length),
-         piece->from, io->fua);
+    struct stripe_write write = {.member = piece->member,
+                                 .from = piece->from,
+                                 .length = piece->to - piece->from,
+                                 .bytes = piece->bytes,
+                                 .op = DRIVE_FILL,
+                                 .data = io->data,
+                                 .fua = io->fua};
+    if (piece->part->op == ARRAY_FILL)
+        return write;
+    write.op = DRIVE_WRITE;
+    write.data.offset += (uint32_t)(piece->bytes - slice_bytes(io->data));
+    write.data.length = write.length;
+    return write;
 }
 
-/* K1: with what is new in it. */
-static struct leg *send_whole(const struct step *step, uint32_t member, bool fua)
+static struct stripe_write of_image(const struct step *step, uint32_t member, struct slice image,
+                                    bool fua)
 {
-    struct stripe *stripe = step->stripe;
-    for (uint32_t i = 0; i < step->pieces; i++) {
-        const struct piece *piece = &step->piece[i];
-        if (piece->member == member && stripe->work == STRIPE_WRITE)
-            memcpy(slice_bytes(stripe->image[member]) + (piece->from - stripe->at), piece->bytes,
-                   piece->to - piece->from);
-    }
-    return send(step, member, stripe->image[member], stripe->at, fua);
+    const struct stripe *stripe = step->stripe;
+    return (struct stripe_write){.member = member,
+                                 .from = stripe->at,
+                                 .length = stripe->to - stripe->at,
+                                 .bytes = image.buffer ? slice_bytes(image) : stripe_zeroes(),
+                                 .op = image.buffer ? DRIVE_WRITE : DRIVE_FILL,
+                                 .data = image,
+                                 .fua = fua};
 }
 
 static bool is_fua(const struct step *step)
@@ -205,62 +226,42 @@ static bool is_fua(const struct step *step)
     return fua && step->stripe->work == STRIPE_WRITE;
 }
 
-/* Recovered, and its drive is there: it could not read it. */
-static uint32_t repaired(const struct step *step)
+uint32_t stripe_writes(const struct step *step, struct stripe_write out[STRIPE_LEGS])
 {
     const struct stripe *stripe = step->stripe;
-    uint32_t mask = stripe->lost & stripe->broken;
-    for (uint32_t left = mask; left; left &= left - 1) {
-        uint32_t member = (uint32_t)__builtin_ctz(left);
-        if (!drives_readable(stripe_drive(step, member)))
-            mask &= ~parity_bit(member);
-        else
-            trace_warn(step->array->trace,
-                       "drive %d could not read %u bytes of stripe %llu: recovered, written back",
-                       (int)(stripe_drive(step, member) - step->array->drive),
-                       stripe->to - stripe->at, (unsigned long long)stripe->number);
-    }
-    return mask;
-}
-
-static void send_data(const struct step *step, uint32_t whole)
-{
-    const struct stripe *stripe = step->stripe;
-    uint32_t written = stripe->work == STRIPE_WRITE ? step->touched
-                       : stripe->work == STRIPE_RESYNC
-                           ? stripe->wanted & parity_data_mask(step->pool)
-                           : 0;
-    for (uint32_t i = 0; stripe->work == STRIPE_WRITE && i < step->pieces; i++) {
-        uint32_t member = step->piece[i].member;
-        if (!(whole >> member & 1) && drives_takes_part(stripe_drive(step, member)))
-            send_piece(step, &step->piece[i]);
-    }
+    uint32_t data = parity_data(step->pool), count = 0, takers = 0;
+    uint32_t whole = repaired(step), wanted = stripe->work == STRIPE_READ ? 0 : stripe->wanted;
+    bool writes = stripe->work == STRIPE_WRITE, fua = is_fua(step);
+    for (uint32_t m = 0; m < step->pool->members; m++)
+        if (drives_takes_part(stripe_drive(step, m)))
+            takers |= parity_bit(m);
+    for (uint32_t i = 0; writes && i < step->pieces; i++)
+        if (takers & ~whole & parity_bit(step->piece[i].member))
+            out[count++] = of_piece(&step->piece[i]);
     if (stripe->work == STRIPE_RESYNC)
-        whole |= written & stripe->lost;
-    for (uint32_t left = whole; left; left &= left - 1) {
+        whole |= wanted & stripe->lost;
+    for (uint32_t left = whole & takers; left; left &= left - 1) {
         uint32_t member = (uint32_t)__builtin_ctz(left);
-        if (!drives_takes_part(stripe_drive(step, member)))
-            continue;
-        struct leg *leg = send_whole(step, member, is_fua(step));
-        leg->repair = !(written >> member & 1); /* else it must be done */
+        out[count] = of_image(step, member, stripe->image[member], fua);
+        out[count++].repair = writes ? !(step->touched >> member & 1) : !(wanted >> member & 1);
     }
+    for (uint32_t row = 0; row < step->pool->parity; row++)
+        if (wanted & takers & parity_bit(data + row))
+            out[count++] = of_image(step, data + row, stripe->fresh[row], fua);
+    return count;
 }
 
-static void send_parity(const struct step *step)
+void stripe_send(const struct step *step)
 {
-    struct stripe *stripe = step->stripe;
-    uint32_t data = parity_data(step->pool);
-    for (uint32_t row = 0; row < step->pool->parity; row++) {
-        if (!(stripe->wanted >> (data + row) & 1) || stripe->work == STRIPE_READ ||
-            !drives_takes_part(stripe_drive(step, data + row)))
-            continue;
-        if (!is_zero(step)) {
-            send(step, data + row, stripe->fresh[row], stripe->at, is_fua(step));
-            continue;
-        }
+    struct stripe_write write[STRIPE_LEGS];
+    uint32_t count = stripe_writes(step, write);
+    for (uint32_t i = 0; i < count; i++) {
         struct leg *leg =
-            stripe_leg(step, data + row, DRIVE_FILL, stripe->at, stripe->to - stripe->at);
-        leg->fua = is_fua(step);
+            stripe_leg(step, write[i].member, write[i].op, write[i].from, write[i].length);
+        leg->data = slice_ref(write[i].data);
+        leg->fua = write[i].fua || step->stripe->record >= 0;
+        leg->repair = write[i].repair;
+        step->stripe->wrote = true;
     }
 }
 
@@ -273,8 +274,7 @@ enum stripe_verdict stripe_make(struct step *step)
         change(step);
     else if (wanted_parity(step))
         make(step);
-    send_data(step, repaired(step));
-    send_parity(step);
+    merge(step);
     return STRIPE_GO;
 }
 

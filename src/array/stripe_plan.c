@@ -14,7 +14,7 @@
 #include "base/must.h"
 
 /* What fills with zeroes are made from. */
-static const uint8_t *zeroes(void)
+const uint8_t *stripe_zeroes(void)
 {
     static _Alignas(64) uint8_t bytes[CHUNK_MAX];
     return bytes;
@@ -28,7 +28,7 @@ static const uint8_t *bytes_of(const struct stripe *stripe, const struct part *p
         return slice_bytes(part->io->data) + part->at + into;
     if (part->op == ARRAY_FILL && part->io->data.buffer)
         return slice_bytes(stripe->pattern); /* the same at each multiple of a block */
-    return zeroes();
+    return stripe_zeroes();
 }
 
 static void add_pieces(struct step *step, const struct part *part, uint32_t *written)

@@ -136,7 +136,7 @@ static void some_shape(struct bench *b, uint32_t *lba, uint32_t *blocks)
         from += (uint32_t)fake_random(b->w, chunk);
     if (fake_random(b->w, 2))
         to = (to + unit - 1) / unit * unit;
-    to = to > BLOCKS ? BLOCKS : to;
+    to = to > BLOCKS ? BLOCKS : to > 0 ? to : 1;
     *lba = from < to ? from : to - 1;
     *blocks = to - *lba;
 }
@@ -240,9 +240,10 @@ static void too_many_missing(void **state)
     }
 }
 
-/* Reads and writes of the drives' data for one write. */
+/* Reads and writes of the drives for one write; if it is recorded, the record's: its data, its
+ * head, and that it is over. */
 static void check_cost(struct bench *b, uint32_t lba, uint32_t blocks, uint32_t reads,
-                       uint32_t writes)
+                       uint32_t writes, bool recorded)
 {
     one(b, ARRAY_WRITE, lba, blocks); /* mapped, and its region set */
     uint32_t before[2] = {0, 0}, after[2] = {0, 0};
@@ -256,7 +257,7 @@ static void check_cost(struct bench *b, uint32_t lba, uint32_t blocks, uint32_t 
         after[1] += drive_at(b, p)->writes;
     }
     assert_int_equal(after[0] - before[0], reads);
-    assert_int_equal(after[1] - before[1], writes);
+    assert_int_equal(after[1] - before[1], writes + (recorded ? 3 * (b->shape->parity + 1) : 0));
     check_parity(b);
 }
 
@@ -264,15 +265,15 @@ static void what_costs_least(void **state)
 {
     (void)state;
     struct bench *b = bench_new(&shapes[2], 1); /* 7 + 1, chunks of 8 blocks */
-    check_cost(b, 0, 56, 0, 8);                 /* a whole stripe */
-    check_cost(b, 3, 2, 2, 2);                  /* little: what was there, and P */
-    check_cost(b, 0, 40, 2, 6);                 /* most: the other data */
-    check_cost(b, 56, 24, 4, 4);                /* as much either way */
+    check_cost(b, 0, 56, 0, 8, false);          /* a whole stripe */
+    check_cost(b, 3, 2, 2, 2, true);            /* little: what was there, and P */
+    check_cost(b, 0, 40, 2, 6, true);           /* most: the other data */
+    check_cost(b, 56, 24, 4, 4, true);          /* as much either way */
     fake_free(b->w);
     b = bench_new(&shapes[4], 1); /* 4 + 2, chunks of 32 blocks */
-    check_cost(b, 0, 128, 0, 6);
-    check_cost(b, 0, 32, 3, 3);
-    check_cost(b, 32, 64, 2, 4);
+    check_cost(b, 0, 128, 0, 6, false);
+    check_cost(b, 0, 32, 3, 3, true);
+    check_cost(b, 32, 64, 2, 4, true);
     fake_free(b->w);
 }
 
@@ -369,6 +370,39 @@ static void a_takeover(void **state)
     }
 }
 
+/* Whole stripes were being written, by a write for each chunk; the next reign writes each chunk by
+ * itself, and then a drive is lost, before parity was made anew in the background. */
+static void a_takeover_and_a_drive_lost(void **state)
+{
+    (void)state;
+    static uint8_t config[65536];
+    for (uint64_t seed = 0; seed < 12 * SHAPES; seed++) {
+        struct bench *b = bench_new(&shapes[seed % SHAPES], seed + 1);
+        struct fake_world *w = b->w;
+        static struct array_io io[DEPTH];
+        uint32_t chunk = b->shape->chunk / BLOCK;
+        uint32_t count = 2 * (b->shape->drives - b->shape->parity);
+        one(b, ARRAY_WRITE, 0, BLOCKS);
+        uint32_t length = array_save(w->array, config, sizeof config);
+        w->slow_ns = MS(2);
+        for (uint32_t i = 0; i < count; i++) {
+            prepare(b, &io[i], ARRAY_WRITE, chunk * i, chunk);
+            array_submit(w->array, &io[i]);
+        }
+        for (uint64_t limit = w->now_ns + fake_random(w, MS(4)); w->now_ns < limit;)
+            fake_turn(w);
+        fake_crash(w, false);
+        fake_takeover(w, config, length);
+        for (uint32_t i = 0; i < count; i++) {
+            assert_true(fake_io(w, &io[i]));
+            slice_drop(&io[i].data);
+        }
+        set_record(b, (2u << b->shape->parity) / 2 - 1, DRIVE_STATE_FAILED);
+        check_model(b);
+        fake_free(w);
+    }
+}
+
 /* A loss of power with all drives there: what is marked gets new parity before it is read. */
 static void a_power_cut(void **state)
 {
@@ -436,6 +470,7 @@ int main(void)
         cmocka_unit_test(medium_errors_are_repaired),
         cmocka_unit_test(many_in_one_stripe),
         cmocka_unit_test(a_takeover),
+        cmocka_unit_test(a_takeover_and_a_drive_lost),
         cmocka_unit_test(a_power_cut),
         cmocka_unit_test(refusals),
     };

@@ -370,23 +370,6 @@ static void change_record(struct swarm *s)
     }
 }
 
-/* A reign that ends while drives of a pool with parity are missing, and drives that are lost before
- * parity is that of the data again, are two at a time: not yet. */
-static bool whole(const struct swarm *s)
-{
-    for (int i = 0; s->parity && i < s->drive_count; i++)
-        if (s->w->drive[s->drives[i]].record != DRIVE_STATE_GOOD || troubled(s, s->drives[i]))
-            return false;
-    return true;
-}
-
-static bool calm(const struct swarm *s)
-{
-    struct array_status status;
-    array_describe(s->w->array, &status);
-    return !s->parity || status.resync_left_bytes == 0;
-}
-
 static void happen(struct swarm *s)
 {
     struct fake_world *w = s->w;
@@ -413,8 +396,7 @@ static void happen(struct swarm *s)
         break;
     case 5:
     case 6:
-        if (calm(s))
-            change_record(s);
+        change_record(s);
         break;
     case 7:
         fake_starve(w, true);
@@ -428,20 +410,19 @@ static void happen(struct swarm *s)
         grow(s);
         break;
     case 11:
-        if (whole(s) && spares(s, 0) && doubt_is_kept(s))
+        if (spares(s, 0) && doubt_is_kept(s))
             takeover(s);
         break;
     case 12:
-        if (whole(s) && spares(s, 0) && doubt_is_kept(s))
+        if (spares(s, 0) && doubt_is_kept(s))
             claim_back(s);
         break;
     case 13:
-        if (whole(s) && spares(s, 0))
+        if (spares(s, 0))
             crash(s, swarm_draw(s, 3) > 0);
         break;
     default:
-        if (calm(s))
-            make_trouble(s);
+        make_trouble(s);
         break;
     }
 }

@@ -223,6 +223,9 @@
     X(READ_IN_DOUBT, "A3 of part", "I/O goes to a region in doubt") \
     X(RESYNC_BESIDE_WRITE, "R1 of resync", "a chunk is copied while it is written") \
     X(STRIPE_UNLOCKED, "N1", "two works are done in one stripe at a time") \
+    X(STRIPE_UNRECORDED, "Y1, Y2", "a write to a stripe that lacks a drive changes data and parity without a record") \
+    X(STRIPE_UNRECORDED_WHOLE, "Y1", "a write to a part of a stripe that lacks no drive changes it without a record") \
+    X(DEGRADED_UNFLUSHED, "Y3", "what drives held when another one was lost is not flushed") \
     X(PARITY_UNROTATED, "parity.h", "parity is on the same drives in every stripe") \
     X(SUSPECT_PARITY_TRUSTED, "Q2", "new parity is made from parity that may not be that of the data") \
     X(PARITY_OF_BEFORE_TRUSTED, "Q2", "parity of regions that the reign before was writing is not made anew") \
