@@ -32,10 +32,31 @@ static void choose_world(struct random *random, struct world_config *w)
     w->same_clock = random_chance(random, 40);
 }
 
-/* A level that so many loop switches can carry. */
-static uint8_t choose_level(struct random *random)
+/* A level that so many loop switches can carry, if one of them is lost. */
+static uint8_t choose_level(struct random *random, uint8_t loops)
 {
+    if (loops > 1 && random_chance(random, 40))
+        return loops > 2 && random_chance(random, 50) ? RAID_5 : RAID_6;
     return random_chance(random, 10) ? RAID_0 : random_chance(random, 30) ? RAID_10 : RAID_1;
+}
+
+static bool any_of(const struct site_options *o, enum raid_level level)
+{
+    return o->level == level || (o->pools > 1 && o->pool[1].level == level);
+}
+
+/* How many drives a pool has on each tray. Of RAID 5 one may be lost, and so a tray with one. */
+static uint8_t choose_slots(struct site_options *o)
+{
+    uint8_t slots = o->loops == 1 || (any_of(o, RAID_10) && o->loops <= 3) ||
+                            (any_of(o, RAID_6) && o->loops <= 3)
+                        ? 2
+                        : 1;
+    if (slots > 1 && o->level == RAID_5)
+        o->level = RAID_6;
+    if (slots > 1 && o->pool[1].level == RAID_5)
+        o->pool[1].level = RAID_6;
+    return slots;
 }
 
 static uint8_t choose_cache(struct random *random)
@@ -48,14 +69,12 @@ static void choose_pools(struct random *random, struct shape *shape)
 {
     struct site_options *o = &shape->options;
     o->pools = random_chance(random, 30) ? 2 : 1;
-    o->level = choose_level(random);
+    o->level = choose_level(random, o->loops);
     o->cache = choose_cache(random);
-    o->pool[1].level = choose_level(random);
+    o->pool[1].level = choose_level(random, o->loops);
     o->pool[1].cache = choose_cache(random);
-    bool ten = o->level == RAID_10 || (o->pools > 1 && o->pool[1].level == RAID_10);
-    bool zero = o->level == RAID_0 || (o->pools > 1 && o->pool[1].level == RAID_0);
-    uint8_t slots = o->loops == 1 || (ten && o->loops <= 3) ? 2 : 1;
-    o->drives = (uint8_t)(slots * o->pools * o->groups);
+    bool zero = any_of(o, RAID_0);
+    o->drives = (uint8_t)(choose_slots(o) * o->pools * o->groups);
     o->chunk_bytes = random_chance(random, 50) ? 0 : 4096u << random_below(random, 8);
     shape->drives_redundant = !zero;
     shape->trays_redundant = !zero && o->loops > 1;

@@ -538,67 +538,6 @@ void site_heal(struct site *site)
         site_seat_drives(site, l);
 }
 
-bool site_only_copy(const struct site *site, int loop, int group)
-{
-    for (int p = 0; p < site->pools; p++) {
-        const struct site_pool *pool = &site->pool[p];
-        const struct record *record = cell_record(site->world, pool->group);
-        int set = pool->level == RAID_0 ? 1 : pool->level == RAID_10 ? 2 : pool->drive_count;
-        for (int first = 0; pool->group == group && first < pool->drive_count; first += set) {
-            bool good = false;
-            for (int i = first; i < first + set && i < pool->drive_count; i++)
-                good |= record->drive_state[pool->drives[i]] == DRIVE_STATE_GOOD &&
-                        pool->drives[i] / 32 != loop;
-            if (!good)
-                return true;
-        }
-    }
-    return false;
-}
-
-bool site_no_copy(const struct site *site)
-{
-    for (int g = 0; g < site->options.groups; g++)
-        if (site_only_copy(site, -1, g))
-            return true;
-    return false;
-}
-
-static bool mirror_pair_equal(const struct site *site, const struct record *record, int a, int b,
-                              char *sentence, uint32_t bytes)
-{
-    enum { PIECE = 4096 };
-    if (record->drive_state[a] != DRIVE_STATE_GOOD || record->drive_state[b] != DRIVE_STATE_GOOD)
-        return true;
-    uint64_t end = LAYOUT_DATA + layout_data_bytes(site->options.drive_bytes);
-    const uint8_t *x = disk_bytes(site->world, a), *y = disk_bytes(site->world, b);
-    for (uint64_t at = LAYOUT_DATA; at < end; at += PIECE)
-        if ((disk_touched(site->world, a, at, PIECE) || disk_touched(site->world, b, at, PIECE)) &&
-            memcmp(x + at, y + at, PIECE) != 0) {
-            while (memcmp(x + at, y + at, BLOCK_BYTES) == 0)
-                at += BLOCK_BYTES;
-            snprintf(sentence, bytes, "drives %d and %d differ at byte %llu (stamps %llu, %llu)", a,
-                     b, (unsigned long long)at, (unsigned long long)be64_at(x + at + 8),
-                     (unsigned long long)be64_at(y + at + 8));
-            return false;
-        }
-    return true;
-}
-
-bool site_mirrors_equal(const struct site *site, char *sentence, uint32_t bytes)
-{
-    for (int p = 0; p < site->pools; p++) {
-        const struct site_pool *pool = &site->pool[p];
-        const struct record *record = cell_record(site->world, pool->group);
-        int step = pool->level == RAID_10 ? 2 : 1;
-        for (int i = 0; pool->level != RAID_0 && i + 1 < pool->drive_count; i += step)
-            if (!mirror_pair_equal(site, record, pool->drives[i], pool->drives[i + 1], sentence,
-                                   bytes))
-                return false;
-    }
-    return true;
-}
-
 /* What of a unit's state must be the same in every member: one part of it. False: it is not a
  * serving one. */
 static bool state_of(const struct site *site, int m, int g, bool pools, uint8_t *out,

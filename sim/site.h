@@ -122,6 +122,8 @@ void site_heal(struct site *site);
 void site_seat_drives(struct site *site, int loop);
 /* Every operation whose host still waits for it has ended. */
 bool site_answered(const struct site *site);
+/* The pool's drives, so many after the other, are sets of which so many must be there. */
+uint8_t site_set(const struct site_pool *pool, uint8_t *needed);
 /* Some data is on no drive that the record calls good: nobody can serve it until a person decides.
  */
 bool site_no_copy(const struct site *site);

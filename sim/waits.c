@@ -52,24 +52,32 @@ static uint64_t drive_since(const struct waits *w, int m, int drive)
                  disk_sound_since(w->world, drive));
 }
 
-/* Module m reaches a good drive of each set of every pool. */
+/* Since when module m reaches so many good drives of the set. */
+static uint64_t set_since(const struct waits *w, int m, const struct site_pool *pool, int first,
+                          int end, uint8_t needed)
+{
+    const struct record *record = cell_record(w->world, pool->group);
+    uint64_t since[DRIVE_MAX];
+    int count = 0;
+    for (int i = first; i < end && i < pool->drive_count; i++) {
+        int d = pool->drives[i], at = count++;
+        uint64_t one = record->drive_state[d] == DRIVE_STATE_GOOD ? drive_since(w, m, d) : NEVER;
+        for (; at > 0 && since[at - 1] > one; at--)
+            since[at] = since[at - 1];
+        since[at] = one;
+    }
+    return needed <= count ? since[needed - 1] : NEVER;
+}
+
+/* Module m reaches enough good drives of each set of every pool. */
 static uint64_t drives_since(const struct waits *w, int m, int group)
 {
-    const struct record *record = cell_record(w->world, group);
     uint64_t since = 0;
     for (int p = 0; p < w->site->pools; p++) {
         const struct site_pool *pool = &w->site->pool[p];
-        int set = pool->level == RAID_0 ? 1 : pool->level == RAID_10 ? 2 : pool->drive_count;
-        for (int first = 0; pool->group == group && first < pool->drive_count; first += set) {
-            uint64_t best = NEVER;
-            for (int i = first; i < first + set && i < pool->drive_count; i++) {
-                int d = pool->drives[i];
-                uint64_t one =
-                    record->drive_state[d] == DRIVE_STATE_GOOD ? drive_since(w, m, d) : NEVER;
-                best = one < best ? one : best;
-            }
-            since = later(since, best);
-        }
+        uint8_t needed, set = site_set(pool, &needed);
+        for (int first = 0; pool->group == group && first < pool->drive_count; first += set)
+            since = later(since, set_since(w, m, pool, first, first + set, needed));
     }
     return since;
 }

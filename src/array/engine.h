@@ -350,9 +350,9 @@ struct pool {
                             work and degraded reads have to do with that */
     bool suspicious;
     struct copy copy;
-    struct list blocked, writing;         /* parts */
-    struct list to_record;                /* stripes */
-    uint8_t record_home;                  /* position of the next record */
+    struct list blocked, writing; /* parts */
+    struct list to_record;        /* stripes */
+    uint8_t record_home;          /* position of the next record */
     enum stripe_flush stripe_flush;
     uint32_t flush_legs;
     uint16_t inflight[LAYOUT_REGION_MAX]; /* writes under way per region */
@@ -420,7 +420,7 @@ struct stripe {
     uint32_t wanted;       /* resync: members to be rewritten; write: parity that is wanted */
     uint32_t landed;       /* took what was written */
     bool wrote, failed, refused;
-    int8_t record; /* slot of its redo record; -1: none */
+    int8_t record;                         /* slot of its redo record; -1: none */
     struct slice image[PARITY_DRIVES_MAX]; /* as read, or recovered */
     struct slice fresh[PARITY_MAX];        /* parity as it will be */
     struct slice pattern;                  /* of a fill */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The geometry and the arithmetic of parity, against those of fake_parity.c. */
+/* The geometry and the arithmetic of parity, against those of parity_check.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "array/fake_parity.h"
 #include "array/parity.h"
+#include "array/parity_check.h"
 
 enum { LENGTH = 1024, ROOM = LENGTH + 64 };
 
@@ -47,7 +47,7 @@ static void check_parity(void)
         uint8_t data[PARITY_DRIVES_MAX], p, q;
         for (uint32_t m = 0; m < count; m++)
             data[m] = at[m][i];
-        fake_parity(data, count, &p, &q);
+        parity_check_make(data, count, &p, &q);
         assert_int_equal(at[count][i], p);
         if (pool.parity == 2)
             assert_int_equal(at[count + 1][i], q);
@@ -63,13 +63,13 @@ static void every_drive_has_its_turn(void **state)
             for (uint64_t stripe = 0; stripe < 3u * members; stripe++) {
                 uint32_t data = parity_data(&pool);
                 assert_int_equal(parity_position(&pool, stripe, data),
-                                 fake_p_drive(stripe, members));
+                                 parity_check_p_drive(stripe, members));
                 if (parity == 2)
                     assert_int_equal(parity_position(&pool, stripe, data + 1),
-                                     fake_q_drive(stripe, members));
+                                     parity_check_q_drive(stripe, members));
                 for (uint32_t i = 0; i < data; i++)
                     assert_int_equal(parity_position(&pool, stripe, i),
-                                     fake_data_drive(stripe, members, parity, i));
+                                     parity_check_data_drive(stripe, members, parity, i));
                 for (uint32_t p = 0; p < members; p++)
                     assert_int_equal(
                         parity_position(&pool, stripe, parity_member(&pool, stripe, p)), p);

@@ -270,21 +270,31 @@ struct drive *stripe_drive(const struct step *step, uint32_t member)
     return &step->array->drive[pool->info.drives[position]];
 }
 
-/* From `to` on. */
+/* From `to` on; over rows between two pieces that are not written. */
 static void next_step(struct array *array, struct stripe *stripe)
 {
     struct step step;
     uint32_t most = stripe_record_bytes(&array->pool[stripe->pool]);
     drop_images(stripe);
-    stripe->at = stripe->to;
-    stripe->to = stripe->end - stripe->at < stripe->step ? stripe->end : stripe->at + stripe->step;
+    do {
+        stripe->at = stripe->to;
+        stripe->to =
+            stripe->end - stripe->at < stripe->step ? stripe->end : stripe->at + stripe->step;
+        must(stripe->at < stripe->to);
+        stripe_step(array, stripe, &step);
+    } while (stripe->work == STRIPE_WRITE && step.pieces == 0);
+    if (stripe_needs_record(&step) && stripe->to - stripe->at > most) {
+        stripe->to = stripe->at + most;
+        stripe_step(array, stripe, &step);
+        if (step.pieces == 0) {
+            next_step(array, stripe);
+            return;
+        }
+    }
     stripe->landed = stripe->lost = stripe->by = 0;
     stripe->since_ns = array->now_ns;
     stripe->phase = STRIPE_PLANNING;
     stripe->record = -1;
-    stripe_step(array, stripe, &step);
-    if (stripe_needs_record(&step) && stripe->to - stripe->at > most)
-        stripe->to = stripe->at + most;
 }
 
 /* Of a read in several steps: where they are gathered. */

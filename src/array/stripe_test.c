@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "array/fake_drives.h"
-#include "array/fake_parity.h"
 #include "array/layout.h"
+#include "array/parity_check.h"
 #include "base/must.h"
 
 enum { BLOCK = 512, VOLUME_BYTES = 1 << 20, BLOCKS = VOLUME_BYTES / BLOCK, DEPTH = 24 };
@@ -58,7 +58,7 @@ static void check_parity(const struct bench *b)
         at[p] = drive_at(b, p)->now + LAYOUT_DATA;
     uint64_t bytes = VOLUME_BYTES / (b->shape->drives - b->shape->parity) + b->shape->chunk;
     assert_int_equal(
-        fake_parity_wrong(at, b->shape->drives, b->shape->parity, bytes, b->shape->chunk), -1);
+        parity_check_wrong(at, b->shape->drives, b->shape->parity, 0, bytes, b->shape->chunk), -1);
 }
 
 /* Where the volume's byte is: it begins with the pool's data. */
@@ -67,8 +67,8 @@ static uint32_t place(const struct bench *b, uint64_t byte, uint64_t *offset)
     uint32_t data = b->shape->drives - b->shape->parity;
     uint64_t stripe = byte / b->shape->chunk / data;
     *offset = stripe * b->shape->chunk + byte % b->shape->chunk;
-    return fake_data_drive(stripe, b->shape->drives, b->shape->parity,
-                           (uint32_t)(byte / b->shape->chunk % data));
+    return parity_check_data_drive(stripe, b->shape->drives, b->shape->parity,
+                                   (uint32_t)(byte / b->shape->chunk % data));
 }
 
 static void check_model(struct bench *b)
@@ -370,6 +370,25 @@ static void a_takeover(void **state)
     }
 }
 
+/* The end of one large chunk and the beginning of the next one: there are steps with nothing to do.
+ */
+static void rows_between_two_pieces(void **state)
+{
+    (void)state;
+    static const struct shape large = {RAID_5, 3, 1, 512 << 10};
+    struct bench *b = bench_new(&large, 1);
+    uint32_t chunk = large.chunk / BLOCK;
+    for (uint32_t blocks = 2; blocks < 64; blocks += 7) {
+        one(b, ARRAY_WRITE, chunk - blocks / 2, blocks);
+        check_parity(b);
+    }
+    check_model(b);
+    fake_record(b->w, order[0], DRIVE_STATE_FAILED);
+    one(b, ARRAY_WRITE, chunk - 100, 200);
+    check_model(b);
+    fake_free(b->w);
+}
+
 /* Whole stripes were being written, by a write for each chunk; the next reign writes each chunk by
  * itself, and then a drive is lost, before parity was made anew in the background. */
 static void a_takeover_and_a_drive_lost(void **state)
@@ -469,6 +488,7 @@ int main(void)
         cmocka_unit_test(what_costs_least),
         cmocka_unit_test(medium_errors_are_repaired),
         cmocka_unit_test(many_in_one_stripe),
+        cmocka_unit_test(rows_between_two_pieces),
         cmocka_unit_test(a_takeover),
         cmocka_unit_test(a_takeover_and_a_drive_lost),
         cmocka_unit_test(a_power_cut),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "array/swarm.h"
 
-#include "array/fake_parity.h"
+#include "array/parity_check.h"
 #include "base/must.h"
 
 /* ---- the oracle ---- */
@@ -64,8 +64,8 @@ int swarm_holders(const struct swarm *s, uint32_t at, const int **out, uint64_t 
         uint32_t drives = (uint32_t)s->drive_count, parity = (uint32_t)s->parity;
         uint64_t chunk = byte / 65536, stripe = chunk / (drives - parity);
         *offset = LAYOUT_DATA + stripe * 65536 + byte % 65536;
-        *out = s->drives +
-               fake_data_drive(stripe, drives, parity, (uint32_t)(chunk % (drives - parity)));
+        *out = s->drives + parity_check_data_drive(stripe, drives, parity,
+                                                   (uint32_t)(chunk % (drives - parity)));
         return 1;
     }
     return s->members;
@@ -77,8 +77,8 @@ void swarm_check_parity(const struct swarm *s)
     for (int i = 0; i < s->drive_count; i++)
         at[i] = s->w->drive[s->drives[i]].now + LAYOUT_DATA;
     if (s->parity > 0)
-        must(fake_parity_wrong(at, (uint32_t)s->drive_count, (uint32_t)s->parity,
-                               layout_data_bytes(FAKE_BYTES), 65536) < 0);
+        must(parity_check_wrong(at, (uint32_t)s->drive_count, (uint32_t)s->parity, 0,
+                                layout_data_bytes(FAKE_BYTES), 65536) < 0);
 }
 
 bool swarm_mapped(const struct swarm *s, uint32_t at)

@@ -2,10 +2,10 @@
 #ifndef SEGUE_PROGRAMS_DRILL_COPIES_H
 #define SEGUE_PROGRAMS_DRILL_COPIES_H
 
-/* Do the copies of mirrored pools agree? Reads through the array are served by one copy or the
- * other, so one that differs is met by chance only. This reads the drives themselves, beneath the
- * array, which must be idle, in sync and flushed meanwhile. Only files and devices that this
- * program can open: those of an array on this machine. */
+/* Do the copies of mirrored pools agree, is parity that of the data? Reads through the array are
+ * served by one copy or the other, so one that differs is met by chance only. This reads the drives
+ * themselves, beneath the array, which must be idle, in sync and flushed meanwhile. Only files and
+ * devices that this program can open: those of an array on this machine. */
 
 #include "programs/drill_shape.h"
 

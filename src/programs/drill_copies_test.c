@@ -42,6 +42,7 @@ static void make_drive(int d, uint8_t pool)
                                     .level = 1,
                                     .drive_count = DRIVES,
                                     .position = (uint8_t)d,
+                                    .chunk_bytes = 64 << 10,
                                     .data_bytes = 8 * MIB};
     int fd = open_drive(d);
     assert_int_equal(ftruncate(fd, DRIVE_BYTES), 0);
@@ -128,6 +129,32 @@ static void copies_that_do_not(void **state)
     drill_copies_free(copies);
 }
 
+/* RAID 5 of three: a byte of data, and P of that stripe, which the third stripe has on drive 0. */
+static void parity_that_is_not(void **state)
+{
+    (void)state;
+    shape.set[1].mirror = false;
+    shape.set[1].spare = 1;
+    for (int d = 0; d < DRIVES; d++) { /* "the same" on all three is no parity */
+        put(d, LAYOUT_DATA, "\0\0\0\0\0\0\0\0");
+        assert_int_equal(truncate(shape.drive[d].path, LAYOUT_DATA), 0);
+        assert_int_equal(truncate(shape.drive[d].path, DRIVE_BYTES), 0);
+    }
+    put(1, LAYOUT_DATA + (128 << 10) + 5, "x");
+    put(0, LAYOUT_DATA + (128 << 10) + 5, "x");
+    struct drill_copies *copies = compare();
+    assert_null(drill_copies_problem(copies));
+    assert_int_equal(drill_copies_differ(copies), 0);
+    drill_copies_free(copies);
+    put(2, LAYOUT_DATA + (128 << 10) + 4, "y");
+    put(2, LAYOUT_DATA + 8 * MIB - 1, "y");
+    copies = compare();
+    assert_int_equal(drill_copies_differ(copies), 2);
+    assert_string_equal(drill_copies_complaint(copies, 0),
+                        "pool p1: parity is not that of the data at byte 4325376 of its drives");
+    drill_copies_free(copies);
+}
+
 static void what_is_being_written_is_looked_at_again(void **state)
 {
     (void)state;
@@ -173,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROW(copies_that_agree),
         ROW(copies_that_do_not),
+        ROW(parity_that_is_not),
         ROW(what_is_being_written_is_looked_at_again),
         ROW(what_cannot_be_compared_is_said),
     };
