@@ -61,6 +61,13 @@ static const char *value_of(const struct test_pdu *pdu, const char *key)
     return NULL;
 }
 
+static void keep_challenge(const struct test_pdu *pdu, char *out, size_t bytes)
+{
+    const char *given = value_of(pdu, "CHAP_C");
+    assert_non_null(given);
+    snprintf(out, bytes, "%s", given ? given : "");
+}
+
 /* A text of lines, each of which ends with '\n' instead of a zero byte. */
 static struct test_pdu say(uint32_t stream, uint8_t flags, const char *lines)
 {
@@ -230,7 +237,7 @@ static void reflection(void **state)
     (void)state;
     char text[600], challenge[100];
     struct test_pdu pdu = ask(1, NAMES, "5");
-    snprintf(challenge, sizeof challenge, "%s", value_of(&pdu, "CHAP_C"));
+    keep_challenge(&pdu, challenge, sizeof challenge);
     pdu = ask(2, "InitiatorName=iqn.x:2\nTargetName=" TEST_TARGET "\n", "5");
     answer(&pdu, text, sizeof text, "anna", SECRET);
     snprintf(text + strlen(text), sizeof text - strlen(text), "CHAP_I=3\nCHAP_C=%s\n", challenge);
@@ -239,7 +246,7 @@ static void reflection(void **state)
     assert_null(value_of(&pdu, "CHAP_R"));
     assert_true(t.stream[2].closed);
     pdu = ask(3, "InitiatorName=iqn.x:3\nTargetName=" TEST_TARGET "\n", "5");
-    snprintf(challenge, sizeof challenge, "%s", value_of(&pdu, "CHAP_C"));
+    keep_challenge(&pdu, challenge, sizeof challenge);
     answer(&pdu, text, sizeof text, "anna", SECRET);
     snprintf(text + strlen(text), sizeof text - strlen(text), "CHAP_I=3\nCHAP_C=%s\n", challenge);
     pdu = say(3, 0x83, text);

@@ -156,27 +156,21 @@ static bool memory_lives(const struct unit *x)
     return false;
 }
 
-/* A lone primary answers what is on the drives; what it held when it became lone is `dirty`. */
-static bool all_on_drives(const struct record *record)
-{
-    return record->in_sync.count == 1 && record->previous.count == 0 &&
-           record->dirty.module == MODULE_NONE;
-}
-
 /* What a claim without the state takes over. Over one that claimed when everybody was dead, and has
  * not served, it is the same cold start. */
 static void note_losses(struct unit *x, enum claim_kind kind)
 {
     bool holds_queue = kind == CLAIM_SECONDARY || kind == CLAIM_BACK;
     bool again = x->state == UNIT_STATE_DEPOSED && x->nobody_lived;
-    bool lost = x->state == UNIT_STATE_DEPOSED && x->cache_lost;
     x->claim = kind;
     x->stateless = !holds_queue;                                   /* C4 */
     x->nobody_lived = !holds_queue && (again || !memory_lives(x)); /* C6 */
     x->in_doubt = kind == CLAIM_OVER_LONE || (kind == CLAIM_COLD && !x->record.clean);
     if (mutant(MUTANT_WITHOUT_DOUBT))
         x->in_doubt = false;
-    x->cache_lost = x->nobody_lived && x->in_doubt && (lost || !all_on_drives(&x->record));
+    /* Also after a lone primary that left nothing dirty: what it had answered may have been in the
+     * caches of drives that lost their power with it, and nobody can tell. */
+    x->cache_lost = x->nobody_lived && x->in_doubt;
     if (kind == CLAIM_OVER_LONE && x->nobody_lived && x->record.previous.count > 0)
         x->claim = CLAIM_COLD;
 }
