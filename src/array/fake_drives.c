@@ -177,6 +177,7 @@ static enum drive_status write_to(struct fake_world *w, int i, const struct mess
     if (m->offset <= drive->bad_from && drive->bad_to <= end)
         drive->bad_from = drive->bad_to = 0;
     drive->writes++;
+    drive->written_bytes += m->length;
     return DRIVE_OK;
 }
 
@@ -201,6 +202,7 @@ static enum drive_status carry_out(struct fake_world *w, int i, const struct mes
         }
         memcpy(slice_bytes(*data), drive->now + m->offset, m->length);
         drive->reads++;
+        drive->read_bytes += m->length;
         return DRIVE_OK;
     case DRIVE_WRITE:
         must(message->payload.length == m->length);

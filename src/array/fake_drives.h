@@ -25,6 +25,7 @@ struct fake_drive {
     uint32_t busy;             /* so many commands are answered BUSY */
     uint32_t lose;             /* so many answers get lost */
     uint32_t writes, reads, flushes;
+    uint64_t written_bytes, read_bytes;
     enum drive_state record;
     uint8_t wanted;     /* the record's next state + 1: the caller has been asked for it; 0: none */
     uint64_t wanted_ns; /* ... and does it then */
