@@ -142,6 +142,14 @@ const commands = {
       await page.waitForSelector("input[name=password]");
       await page.context().close();
     });
+    await attempt("an administrator has a drive's light switched on, and off", async () => {
+      await go(admin, "hardware");
+      await admin.click(".slot:not(:disabled)");
+      await admin.click("button:text-is('locate')");
+      await admin.waitForSelector(".slot.located");
+      await admin.click("button:text-is('stop locating')");
+      await admin.waitForSelector(".slot.located", { state: "detached" });
+    });
     await attempt("a wrong password is refused in words", async () => {
       const page = await open();
       await login(page, "anna", "wrong");

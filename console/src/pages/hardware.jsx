@@ -26,7 +26,7 @@ function Details({ drive, pool }) {
   const [said, say] = useState(null);
   const locate = async (on) => {
     try {
-      await post(`/drives/${drive.name}/locate`, { [on ? "on" : "off"]: true });
+      await post(`/drives/${drive.name}/locate`, { state: on ? "on" : "off" });
       say(on ? "its light is on" : "its light is off");
     } catch (e) {
       say(e.message);

@@ -20,8 +20,6 @@ function hostsOf(status) {
 }
 
 function modulesOf(status) {
-  const found = new Map();
-  for (const p of status.processes) if (status.units.some((u) => u.process === p.name)) found.set(p.name, null);
   const modules = new Map();
   for (const u of status.units) {
     const name = u.module || u.name.replace(/\d+$/, "");
